@@ -58,7 +58,7 @@ pub struct Options {
     pub data: PathBuf,
     /// The addresses to listen on.
     pub addresses: Addresses,
-    /// What clients of each address may hold open.
+    /// What clients of each address can keep open.
     pub limits: HttpLimits,
     /// The key of the app-to-app tokens: a PEM file (PKCS #8, P-256). Without one, a key is made for this process.
     pub service_key: Option<PathBuf>,
@@ -151,7 +151,7 @@ impl Running {
             let served = async { while servers.join_next().await.is_some() {} };
             tokio::join!(drain.finish(work, sources.join_all()), served).0
         };
-        // What is not returned by then becomes visible again by itself.
+        // Messages that are not returned by then become visible again by themselves.
         let ended = tokio::time::timeout_at(end, drained).await;
         ended.is_ok_and(|ended| ended.into_iter().all(|ended| ended == Ended::Drained))
     }

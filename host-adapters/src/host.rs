@@ -1,4 +1,4 @@
-//! What the runtime needs of the host: platform, cache, variables, the open web, logs.
+//! What the host provides to the runtime: platform, cache, variables, the open web, logs.
 
 use crate::manifest::Component;
 use crate::outgoing;

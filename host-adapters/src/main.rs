@@ -8,7 +8,7 @@ use std::time::Duration;
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
-/// How long work on other threads, such as compiling a component, may hold up the end of the process.
+/// How long work on other threads, such as compiling a component, may delay the end of the process.
 const END_LIMIT: Duration = Duration::from_millis(500);
 
 fn main() -> ExitCode {

@@ -1,5 +1,4 @@
-//! What components send out of the host, services and the open web: each request has a span and log lines that say whose
-//! it is.
+//! Requests of components to services and the open web: each has a span and log lines that name the component.
 
 use crate::telemetry::Tracing;
 use crate::telemetry::trace::{CAMPAIGN_ID, CORRELATION_ID, Span, WORKER_NAME};
@@ -13,7 +12,7 @@ use opentelemetry::KeyValue;
 use opentelemetry::trace::SpanKind;
 use tracing::Instrument;
 
-/// The header by which a worker says which campaign a request is for.
+/// The header with which a worker names the campaign of a request.
 const CAMPAIGN_HEADER: &str = "x-campaign-id";
 const CORRELATION_HEADER: &str = "x-correlation-id";
 
@@ -38,7 +37,7 @@ impl ServiceBackend for TracedServices {
             request.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("traceparent"));
             request.headers.push(("traceparent".to_owned(), traceparent.to_owned()));
         }
-        // What is logged below, retries for instance, says whose call it was.
+        // Lines that are logged below, such as retries, name the caller.
         let (worker, digest) = (caller.name, caller.digest);
         let context = tracing::error_span!("service call", worker, digest);
         let sent = self.services.send(worker, service, request).instrument(context).await;

@@ -25,8 +25,8 @@ pub enum Disposition {
     /// it never becomes a dead letter.
     #[cfg_attr(feature = "component", component(name = "skip"))]
     Skip(String),
-    /// Given up at once: what the record asks for is wrong in itself, as a store or a queue says. It becomes a dead letter
-    /// with this reason, whatever the source does with rejected records.
+    /// Given up at once: a store or a queue can never accept what the record asks for. It becomes a dead letter with
+    /// this reason, whatever the source does with rejected records.
     #[cfg_attr(feature = "component", component(name = "give-up"))]
     GiveUp(String),
 }
@@ -35,8 +35,8 @@ pub enum Disposition {
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 #[cfg_attr(feature = "component", derive(ComponentType, Lift), component(record))]
 pub struct Retry {
-    /// Not before so many milliseconds have passed. The record only waits for capacity: this uses no attempt. A stream,
-    /// which waits with all that follows, waits a second at least.
+    /// The least delay before redelivery, milliseconds. The record only waits for capacity: this uses no attempt. A
+    /// stream, which waits with all that follows, waits a second at least.
     #[cfg_attr(feature = "component", component(name = "after-ms"))]
     pub after_ms: Option<u64>,
     /// What stood in the way, for people: the last one becomes the reason of the dead letter.
@@ -49,7 +49,7 @@ impl Disposition {
         Self::retry_after(None, reason)
     }
 
-    /// Another delivery: after so many milliseconds and without using an attempt, if a time is given.
+    /// Another delivery: after this many milliseconds and without using an attempt, if a time is given.
     pub fn retry_after(after_ms: Option<u64>, reason: impl Into<String>) -> Self {
         Self::Retry(Retry { after_ms, reason: reason.into() })
     }

@@ -30,7 +30,7 @@ pub fn parse(event: &str) -> serde_json::Result<Value> {
     })
 }
 
-/// The input inside an event, whichever way it came.
+/// The input inside an event, in whichever form it arrived.
 pub fn input(mut event: Value) -> Value {
     for place in PLACES {
         let Some(value) = event.pointer_mut(place) else { continue };

@@ -67,7 +67,7 @@ pub enum Payload {
 }
 
 impl Payload {
-    /// Text that is JSON is JSON. Other text is bytes: it reaches the worker all the same, which may reject it.
+    /// Text that is JSON is JSON. Other text is bytes: it is still delivered to the worker, which may reject it.
     pub fn of_text(text: String) -> Self {
         match serde_json::from_str::<serde::de::IgnoredAny>(&text) {
             Ok(_) => Self::Json(text),

@@ -4,7 +4,7 @@
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
-/// What serde would take for an object, its values in the order of the fields.
+/// A list, which serde would read as an object, its values in the order of the fields.
 const LIST: &str = "invalid type: sequence, expected an object";
 
 /// Reads a whole text. On an error it is read again, more slowly, to name the field that is wrong.

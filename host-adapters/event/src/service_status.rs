@@ -1,7 +1,7 @@
 //! What the status of a service's answer means. One table for both sides: the host decides by it whether a source pauses
 //! (docs/delivery.md, 7.7) and what it logs, a worker whether it sends a refused request again in halves.
 
-/// What a status says of the service and of the request.
+/// The meaning of a status for the service and for the request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ServiceStatus {
     /// 2xx: the service has done what it was asked for, if the answer is its own.
@@ -16,7 +16,7 @@ pub enum ServiceStatus {
     /// 401, 403, 404, 500 and other 5xx: it speaks of one part of the request, or of everything. An outage if every
     /// request of the route gets it, otherwise the fault of a part.
     Unclear,
-    /// Other 4xx: the service works and refuses what is in the request. Never an outage.
+    /// Other 4xx: the service works and refuses the contents of the request. Never an outage.
     Refused,
 }
 

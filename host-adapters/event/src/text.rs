@@ -6,7 +6,7 @@ pub fn is_queue_char(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..)
 }
 
-/// The beginning of a text, at most so many bytes, cut between characters.
+/// The beginning of a text, at most this many bytes, cut between characters.
 pub fn cut(text: &str, bytes: usize) -> &str {
     text.get(..text.floor_char_boundary(bytes)).unwrap_or_default()
 }

@@ -53,7 +53,7 @@ pub struct Component {
     pub artifact: Option<PathBuf>,
     /// What an instance may use.
     pub limits: ComponentLimits,
-    /// What feeds it, besides HTTP.
+    /// Its sources of events, besides HTTP.
     pub sources: Vec<SourceConfig>,
     /// What it may touch on the platform.
     pub grants: Grants,
@@ -162,7 +162,7 @@ impl App {
         queues
     }
 
-    /// What queues are told of objects.
+    /// Which queues are notified of objects.
     fn notifications(&self) -> impl Iterator<Item = Notification> {
         self.components.values().flat_map(|it| &it.sources).filter_map(|source| source.notified())
     }

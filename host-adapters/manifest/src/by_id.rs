@@ -8,8 +8,8 @@ use std::path::Path;
 /// The profile of `host-adapters dev`.
 const DEV: &str = "dev";
 
-/// Completes a component by its id, if `source` in the manifest, which is in `folder`, shows that it is made of a crate
-/// of the project. Artifact and profile are kept where the manifest names them.
+/// Completes a component by its id, if `source` in the manifest, which is in `folder`, shows that it is built from a
+/// crate of the project. Artifact and profile are kept where the manifest names them.
 pub(super) fn complete(component: &mut Component, source: &str, folder: &Path) {
     let id = component.id.clone();
     if component.build.is_some() || source != format!("target/components/{id}.wasm") {

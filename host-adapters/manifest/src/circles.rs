@@ -1,5 +1,5 @@
-//! Dead letters that would come back: a queue whose dead letters reach it again, at once or by way of others. Its messages
-//! would turn for ever. A dead letter queue that feeds a worker is fine, as long as that way ends.
+//! Dead letters that would come back: a queue whose dead letters reach it again, at once or by way of others. Its
+//! messages would circulate forever. A dead letter queue may feed a worker, as long as there is no cycle.
 
 use super::app::HostConfig;
 use super::component::RawComponent;

@@ -48,7 +48,7 @@ settings! {
 /// The id of a component, and where it was written.
 pub(super) type Named = (String, Range<usize>);
 
-/// A component with the places its names were written at, for the checks against what is declared.
+/// A component with the places of its names in the file, for the checks against what is declared.
 pub(super) struct RawComponent {
     pub(super) component: Component,
     pub(super) sources: Vec<RawSource>,
@@ -67,7 +67,7 @@ impl RawComponent {
     }
 }
 
-/// What reading a component needs besides its own table.
+/// The context for reading a component's table.
 pub(super) struct Context<'c, 'd> {
     pub(super) report: &'c Report<'d>,
     pub(super) variables: &'c Variables,
@@ -76,12 +76,12 @@ pub(super) struct Context<'c, 'd> {
 }
 
 impl Context<'_, '_> {
-    /// A text that is there, with its variables put in.
+    /// The text, if there is one, with its variables substituted.
     pub(super) fn resolve(&self, template: &Template) -> Option<Value> {
         self.variables.resolve(self.report, template.0.as_ref()?)
     }
 
-    /// How a diagnostic names a text of the key `key`: as it is written, and where its variables come from.
+    /// How a diagnostic shows a text of the key `key`: as in the file, with the origins of its variables.
     pub(super) fn shown(&self, key: &str, template: &str) -> String {
         let shown = showable(template).map_or_else(|| key.to_owned(), |text| format!("\"{text}\""));
         format!("{shown}{}", self.variables.origins(template))

@@ -1,5 +1,5 @@
-//! `.env` beside the manifest: variables of the environment that are kept in a file, as Spin reads them. Those of the
-//! process have precedence.
+//! `.env` in the manifest's folder: environment variables in a file, as Spin reads them. Those of the process have
+//! precedence.
 
 use host_adapters_settings::read_text;
 use std::collections::BTreeMap;

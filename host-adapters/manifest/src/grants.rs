@@ -37,14 +37,14 @@ settings! {
     }
 }
 
-/// Names with what is allowed, and where they stand.
+/// Names with what is allowed, and their places in the file.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Granted<T> {
     allowed: BTreeMap<String, T>,
     named: Vec<Spanned<String>>,
 }
 
-/// Buckets, or parts of buckets, with what is allowed, and where they stand.
+/// Buckets, or parts of buckets, with what is allowed, and their places in the file.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct GrantedObjects {
     allowed: BTreeMap<String, ObjectAccess>,
@@ -52,7 +52,7 @@ pub struct GrantedObjects {
     named: Vec<Spanned<String>>,
 }
 
-/// A client's word for every name that the application declares.
+/// In a client's grants, stands for every name that the application declares.
 const ALL: &str = "*";
 
 /// Grants with the places their names were written at.
@@ -117,7 +117,7 @@ impl From<Table<GrantSettings>> for RawGrants {
 }
 
 impl RawGrants {
-    /// A client's grants, with every declared name in place of `"*"`. A name that stands beside it keeps its own grant.
+    /// A client's grants, with `"*"` replaced by every declared name. A name that is also listed keeps its own grant.
     pub(super) fn expanded(&self, Declarations { host, tasks }: Declarations<'_>) -> Grants {
         let mut grants = Grants { of_client: true, ..self.grants.clone() };
         expand(&mut grants.tables, host.tables.keys());

@@ -86,7 +86,7 @@ settings! {
     }
 }
 
-/// A client with the places its names were written at, for the checks against what is declared.
+/// A client with the places of its names in the file, for the checks against what is declared.
 pub(super) struct RawClient {
     pub(super) name: String,
     pub(super) token: Value,
@@ -140,7 +140,7 @@ pub(super) fn declare_dead_letter_queues<'s>(
     }
 }
 
-/// Reports names that no backend could have. Where one is empty, that has been said.
+/// Reports names that are not valid in a backend. An empty name has been reported already.
 fn check_names(settings: &HostSettings, context: &Context<'_, '_>) {
     let queues = settings.queues.0.iter().map(|(name, it)| (name, &it.span, queue_fault as fn(&str) -> Option<String>));
     let tables = settings.tables.0.iter().map(|(name, it)| (name, &it.span, table_fault as _));

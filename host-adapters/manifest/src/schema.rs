@@ -1,4 +1,4 @@
-//! What documents say of the host's keys in a manifest: the JSON Schema, and the blocks of which README's tables are
+//! The documentation of the host's keys in a manifest: the JSON Schema, and the blocks from which README's tables are
 //! made.
 
 use super::component::ToolSettings;

@@ -36,7 +36,7 @@ impl Setting for Sources {
     }
 }
 
-/// A source with what is needed of its block once all of the manifest is read.
+/// A source with the parts of its block that are needed after the whole manifest has been read.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct RawSource {
     pub(super) source: SourceConfig,

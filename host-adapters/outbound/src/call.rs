@@ -36,7 +36,7 @@ pub enum SendError {
     Connection {
         /// The service.
         service: String,
-        /// What the network said.
+        /// The error of the network.
         reason: String,
     },
     /// No answer in time.
@@ -45,12 +45,12 @@ pub enum SendError {
     /// The answer does not fit into memory.
     #[error("the answer of service {0} is larger than 16 MiB")]
     TooLarge(String),
-    /// The request cannot be sent as it is, or no token could be made for it.
+    /// The request cannot be sent as it is, or no token could be created for it.
     #[error("the call of service {service} cannot be sent: {reason}")]
     Invalid {
         /// The service.
         service: String,
-        /// What is wrong with it.
+        /// The fault.
         reason: String,
     },
 }

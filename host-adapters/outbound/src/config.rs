@@ -26,7 +26,8 @@ pub enum Auth {
     /// A token that the host signs.
     #[default]
     AppToApp,
-    /// Nothing but the address, as of a webhook: it is somebody else's service, and whoever knows the address may call.
+    /// Only the address, as for a webhook: it is a third party's service, and anybody who knows the address may call
+    /// it.
     None,
 }
 
@@ -60,7 +61,7 @@ pub enum LimitBy {
 /// Checks the base URL of a service. The path of a request is appended to it, so it has a host and ends with its path.
 ///
 /// # Errors
-/// What is wrong with it.
+/// The fault.
 pub fn check_upstream(upstream: &str) -> Result<(), &'static str> {
     let url: reqwest::Url = upstream.parse().map_err(|_| "is not an http or https URL")?;
     if !matches!(url.scheme(), "http" | "https") {

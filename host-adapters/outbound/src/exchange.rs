@@ -22,7 +22,7 @@ const HOP_BY_HOP: [HeaderName; 9] = [
 /// Why there is no whole response.
 #[derive(Debug)]
 pub(super) enum Broken {
-    /// Not connected, or the connection broke: what the network said.
+    /// Not connected, or the connection broke: the error of the network.
     Connection(String),
     /// Not connected in time, or nothing came for too long.
     TimedOut,

@@ -1,5 +1,5 @@
-//! Rate limits, shared by all instances of all components of this host. Calls above the limit wait; within a key, first
-//! come, first served.
+//! Rate limits, shared by all instances of all components of this host. Calls above the limit wait; within a key they
+//! are served in order of arrival.
 
 use super::config::{LimitBy, RateLimit};
 use governor::clock::{Clock, DefaultClock};
@@ -99,7 +99,7 @@ mod tests {
         Arc::new(Limiter::new(RateLimit { per_sec: NonZeroU32::new(per_sec).unwrap(), by }))
     }
 
-    /// Whether a request to `path` may go out before so many milliseconds have passed.
+    /// Whether a request to `path` may be sent before this many milliseconds have passed.
     async fn within(limiter: &Limiter, path: &str, millis: u64) -> bool {
         tokio::time::timeout(Duration::from_millis(millis), limiter.wait(path)).await.is_ok()
     }

@@ -1,5 +1,5 @@
-//! A component's request to a service, checked: it goes to that service and nowhere else, and says nothing that is the
-//! host's to say.
+//! A component's request to a service, checked: it goes only to that service, and contains nothing that only the host
+//! may set.
 
 use super::config::{Auth, ServiceConfig};
 use super::exchange::is_hop_by_hop;
@@ -46,7 +46,7 @@ pub(super) struct Outgoing {
 }
 
 impl Outgoing {
-    /// The request to a service; the error says what is wrong with it.
+    /// The request to a service; the error names its fault.
     pub(super) fn new(service: &ServiceConfig, request: ServiceRequest) -> Result<Self, String> {
         let ServiceRequest { method, path, headers, body, .. } = request;
         let method = self::method(&method)?;
@@ -75,8 +75,8 @@ impl fmt::Debug for Outgoing {
     }
 }
 
-/// Where a request goes. The path `/` is the upstream as it is written: a webhook is one address, without a slash at its
-/// end. Any other path is put behind the upstream.
+/// The address of a request. The path `/` is the upstream as it is written: a webhook is one address, without a slash
+/// at its end. Any other path is put behind the upstream.
 fn url(upstream: &str, path: &str) -> String {
     match path.strip_prefix('/') {
         Some(query) if query.is_empty() || query.starts_with('?') => format!("{upstream}{query}"),

@@ -1,5 +1,5 @@
-//! What no component and no log may see, taken out of what a service says: some services and proxies quote the request that
-//! they refuse, or send its address back.
+//! Removes what no component and no log may see from a service's response: some services and proxies quote the request
+//! that they refuse, or return its address.
 
 use host_adapters_settings::Value;
 use http::{HeaderValue, Response};

@@ -32,7 +32,7 @@ pub enum WebError {
     Connection {
         /// The host.
         host: String,
-        /// What the network said.
+        /// The error of the network.
         reason: String,
     },
     /// No connection in time, or no byte of the response for too long.
@@ -46,7 +46,7 @@ pub enum WebError {
     Unsendable {
         /// The host.
         host: String,
-        /// What is wrong with it.
+        /// The fault.
         reason: String,
     },
 }

@@ -1,4 +1,4 @@
-//! What sources need of backends, beside the interfaces of the platform.
+//! What sources need from backends, in addition to the interfaces of the platform.
 
 use host_adapters_records::cache::CacheError;
 use host_adapters_records::{Attribute, Error, table};
@@ -97,7 +97,7 @@ pub trait ShardReader<R>: Send + Sync + 'static {
     fn most_records(&self) -> usize;
     /// Waits until there may be new records, at most `wait` (a hint that spares polling; may return early).
     async fn changed(&self, stream: &str, wait: Duration);
-    /// How far apart this host's reads of a shard are to be, whoever they are for; zero where the store sets no limit.
+    /// The interval between this host's reads of a shard, for all workers together; zero if the store sets no limit.
     fn read_interval(&self) -> Duration {
         Duration::ZERO
     }
@@ -193,7 +193,7 @@ pub enum Position {
 pub struct ShardPage<R> {
     /// How many records were read.
     pub count: usize,
-    /// Where to read on; `None` when the shard is closed and read to its end. Never `Latest` or `AtTimestamp`: what is
+    /// Where to continue; `None` when the shard is closed and read to its end. Never `Latest` or `AtTimestamp`: what is
     /// written after a read from there is found from here.
     pub next: Option<Position>,
     /// Whether more records are known to follow, although there are fewer than [`ShardReader::most_records`]: the page is

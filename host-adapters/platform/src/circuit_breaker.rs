@@ -1,7 +1,7 @@
-//! Stops the use of a dependency while it is down as a whole.
+//! Stops the use of a dependency while all of it is down.
 //!
 //! A user of the dependency asks for a [`Permit`], and reports on it how the use ended. A source waits for one
-//! ([`CircuitBreaker::enter`]), and so is paused; who can do without the dependency does not wait
+//! ([`CircuitBreaker::enter`]), which pauses it; a user that can do without the dependency does not wait
 //! ([`CircuitBreaker::try_enter`]). [`Permit::down`] opens the circuit for 1 s to 60 s (full jitter, longer each time).
 //! Then it is half-open: one permit is given out, as the probe, and its outcome closes the circuit for all or opens it
 //! again.
@@ -41,11 +41,11 @@ struct Pause {
 #[derive(Clone, Debug, Eq, PartialEq, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Paused {
-    /// What is down: `service:entry`, `sqs:saveEntriesQueue: connection refused`.
+    /// The dependency that is down: `service:entry`, `sqs:saveEntriesQueue: connection refused`.
     pub reason: String,
     /// How long it has been paused, seconds.
     pub for_secs: u64,
-    /// Seconds until the next probe; 0 while one is under way.
+    /// Seconds until the next probe; 0 while one is in progress.
     pub probe_in_secs: u64,
 }
 

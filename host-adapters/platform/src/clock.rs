@@ -34,7 +34,7 @@ impl Clock {
         Self(Kind::Manual(Arc::new(Manual { now_ms: AtomicI64::new(now_ms), moved: Notify::new() })))
     }
 
-    /// A clock that shows the result of `now_ms`, for a test with a time of its own.
+    /// A clock that returns the result of `now_ms`, for a test with its own time.
     pub fn following(now_ms: impl Fn() -> i64 + Send + Sync + 'static) -> Self {
         Self(Kind::Following(Arc::new(now_ms)))
     }

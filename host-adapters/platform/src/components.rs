@@ -1,5 +1,5 @@
-//! What only clients of the gateway may do: read and swap components, start tasks. Only the checks of the grants are here;
-//! the components are the binary's, and the executions the gateway's.
+//! Functions for clients of the gateway only: read and swap components, start tasks. Only the checks of the grants are
+//! here; the components are the binary's, and the executions the gateway's.
 
 use crate::grants::Need;
 use crate::{PlatformService, Result};

@@ -1,4 +1,4 @@
-//! A backend, as the operator has configured it: it is opened, probed, provisioned.
+//! A backend as the operator has configured it. It can be opened, probed and provisioned.
 
 use crate::task::{ExecutionTable, TaskBackend};
 use crate::{
@@ -17,8 +17,8 @@ pub trait Backend: Any + Debug + Send + Sync {
     /// Where the server is, for people: without user, password and key.
     fn address(&self) -> String;
 
-    /// What no single setting shows to be wrong, also with what is declared, each with the key that it is about. A message
-    /// quotes no address: it may hold a password.
+    /// Faults that concern several settings, or a setting and what is declared, each with its key. A message quotes no
+    /// address: it may hold a password.
     fn faults(&self, _declared: &Declared) -> Vec<(&'static str, String)> {
         Vec::new()
     }
@@ -29,13 +29,13 @@ pub trait Backend: Any + Debug + Send + Sync {
     /// When a setting cannot be used; names it.
     async fn open(&self, declared: &Declared, data: &Path) -> std::result::Result<Opened, String>;
 
-    /// Checks that the server answers and has what is declared.
+    /// Checks that the server responds and has what is declared.
     ///
     /// # Errors
     /// When it does not answer, or something is missing.
     async fn probe(&self, declared: &Declared) -> Result<()>;
 
-    /// How what is there differs from what is declared. What is missing does not differ.
+    /// The differences between the server and what is declared. What is missing is not a difference.
     ///
     /// # Errors
     /// When the server does not tell.
@@ -43,7 +43,7 @@ pub trait Backend: Any + Debug + Send + Sync {
         Ok(Vec::new())
     }
 
-    /// Makes what is declared and missing, and changes nothing else.
+    /// Creates what is declared and missing, and changes nothing else.
     ///
     /// # Errors
     /// When the server refuses, or when something exists and differs from its declaration; names it.

@@ -17,7 +17,7 @@ pub struct Declared {
     pub buckets: BTreeSet<String>,
     /// Data streams.
     pub data_streams: BTreeMap<String, DataStreamSpec>,
-    /// Which queues are told of which objects.
+    /// Which queues are notified of which objects.
     pub notifications: Vec<Notification>,
     /// Services.
     pub services: BTreeSet<String>,

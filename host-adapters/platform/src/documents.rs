@@ -1,4 +1,4 @@
-//! `registration:platform/documents`: the grant, then whether the call is a right one, then the backend.
+//! `registration:platform/documents`: checks the grant, then the call, and calls the backend.
 
 use crate::filter::Filter;
 use crate::find::Query;
@@ -44,7 +44,7 @@ pub(crate) async fn documents_replace_one(
     took_effect(platform.documents.replace_one(&args.collection, filter, document).await)
 }
 
-/// A filter looks at no more than it must to write, so the right to write is enough, as it is for tables.
+/// A filter reads only what it needs in order to write, so the right to write is enough, as for tables.
 pub(crate) async fn documents_update_one(
     platform: &PlatformService,
     caller: Caller<'_>,

@@ -1,5 +1,5 @@
-//! FIFO queues: their names, by whose end SQS tells them and so does every backend, and the order in which messages are
-//! sent to them.
+//! FIFO queues: their names, whose ending identifies them in SQS and in every backend, and the order in which messages
+//! are sent to them.
 
 use crate::Result;
 use crate::limits::message::check_message;
@@ -23,7 +23,7 @@ pub fn tagged(queue: &str, tag: &str) -> String {
     }
 }
 
-/// What is wrong with a dead-letter queue that is not of its queue's type; SQS refuses it.
+/// The fault of a dead letter queue that does not have its queue's type; SQS refuses it.
 pub fn mismatch(queue: &str, dead_letters: &str) -> Option<String> {
     let kind = |queue| if is_fifo(queue) { "a FIFO queue" } else { "not a FIFO queue" };
     (is_fifo(queue) != is_fifo(dead_letters)).then(|| {
@@ -35,8 +35,8 @@ pub fn mismatch(queue: &str, dead_letters: &str) -> Option<String> {
     })
 }
 
-/// The groups of which a message was not sent. In a FIFO queue those behind it are not sent either, because it could not be
-/// put before them any more.
+/// The groups of messages that were not sent. In a FIFO queue the messages behind such a message are not sent either,
+/// because it could no longer be put before them.
 pub struct Stopped<'a> {
     queue: &'a str,
     groups: HashMap<String, Error>,

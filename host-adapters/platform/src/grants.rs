@@ -139,7 +139,7 @@ impl Words for ComponentsAccess {
     const WORDS: &'static [(&'static str, Self)] = &[("read", Self::Read), ("swap", Self::Swap)];
 }
 
-/// What a call needs; also the words of the error where it is not granted.
+/// The grant that a call needs; also the text of the error if it is missing.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Need<'a> {
     ReadTable(&'a str),
@@ -184,7 +184,7 @@ impl Grants {
         }
     }
 
-    /// What is granted of the parts of a bucket in which this key is, or all keys that begin with it.
+    /// The grants for the parts of a bucket that contain this key, or all keys that begin with it.
     fn objects(&self, bucket: &str, key: &str) -> impl Iterator<Item = ObjectAccess> {
         let is_in = move |part: &str| {
             let (name, prefix) = part.split_once('/').unwrap_or((part, ""));
@@ -195,7 +195,7 @@ impl Grants {
 }
 
 impl Grants {
-    /// The interfaces of the platform of which these grants open nothing, each with the line that would.
+    /// The interfaces of the platform for which there is no grant, each with the line that would add one.
     pub fn closed(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
         let sends = self.queues.values().any(|access| *access == QueueAccess::Send);
         let interfaces = [

@@ -1,4 +1,4 @@
-//! Records that no worker can be handed, or not any more. None is left out in silence.
+//! Records that cannot be handed to a worker, or no longer can. None is left out silently.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};

@@ -2,8 +2,8 @@
 //! implement and its functions, which check the caller's grant and then call the backend; and what all backends share.
 //!
 //! - [`PlatformService`]: the platform itself. [`Grants`]: who may call what.
-//! - `backend`: what sources need of backends; [`task`]: what is needed of those that keep executions.
-//! - [`circuit_breaker`], [`retry`]: what stops the use of a dependency that is down, and the waits in between.
+//! - `backend`: what sources need of backends; [`task`]: what is needed from those that store executions.
+//! - [`circuit_breaker`], [`retry`]: stop the use of a dependency that is down, and the waits in between.
 //! - [`limits`]: what every backend accepts, checked before one is asked; [`filter`], [`find`], [`update`],
 //!   [`names`], [`fifo`], [`node`], [`objects`]: shared by backends.
 

@@ -83,7 +83,7 @@ pub fn data_stream_fault(name: &str) -> Option<String> {
     (!is_fit).then(|| fault(name, "a stream in Kinesis", "1 to 128 letters, digits, _, - and ."))
 }
 
-/// What is wrong with the first name that a backend could have, and could not with this prefix before it.
+/// The fault of the first name that is valid in the backend, but not with this prefix.
 pub fn prefix_fault<'n>(
     prefix: &str,
     declared: impl IntoIterator<Item = &'n String>,

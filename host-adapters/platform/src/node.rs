@@ -1,5 +1,4 @@
-//! A document or an item that is changed at few places. Whatever no path of the update leads to keeps its text, numbers
-//! included.
+//! A document or an item that is changed at a few paths. Everything else keeps its text, including numbers.
 
 use crate::Result;
 use crate::limits::invalid;
@@ -23,7 +22,7 @@ pub enum Node<'a> {
 }
 
 impl<'a> Node<'a> {
-    /// Reads what is stored.
+    /// Reads the stored value.
     ///
     /// # Errors
     /// When it is not JSON.

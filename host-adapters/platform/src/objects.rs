@@ -1,4 +1,4 @@
-//! `registration:platform/objects`: the grant, then whether the call is a right one, then the backend.
+//! `registration:platform/objects`: checks the grant, then the call, and calls the backend.
 
 use crate::grants::Need;
 use crate::limits::object::{ObjectKey, ObjectQuery, check_content, check_range, is_etag};
@@ -11,9 +11,9 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 /// gets here, so that every backend refuses the same.
 #[async_trait::async_trait]
 pub trait ObjectsBackend: Send + Sync + 'static {
-    /// What is under a key; [`absent`] where there is nothing.
+    /// The object at a key; [`absent`] if there is none.
     async fn head(&self, bucket: &str, key: &ObjectKey) -> Result<ObjectInfo>;
-    /// Bytes of one version of an object, without those beyond its end; [`changed`] where it is another version.
+    /// Bytes of one version of an object, without those beyond its end; [`changed`] if it is another version.
     async fn get_range(&self, bucket: &str, key: &ObjectKey, etag: &str, range: ByteRange) -> Result<Vec<u8>>;
     /// Writes an object, all of it or nothing; returns its etag.
     async fn put(&self, bucket: &str, key: &ObjectKey, content: Vec<u8>) -> Result<String>;
@@ -25,7 +25,7 @@ pub trait ObjectsBackend: Send + Sync + 'static {
     }
 }
 
-/// Of which created objects a queue is told.
+/// The created objects that a queue is notified of.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Notification {
     /// The bucket.
@@ -46,7 +46,7 @@ pub fn encoded(key: &str) -> String {
 }
 
 impl Notification {
-    /// Whether the queue is told of an object.
+    /// Whether the queue is notified of an object.
     pub fn is_of(&self, bucket: &str, key: &str) -> bool {
         bucket == self.bucket && key.starts_with(&self.prefix) && key.ends_with(&self.suffix)
     }

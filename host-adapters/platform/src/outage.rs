@@ -4,7 +4,7 @@
 use crate::Result;
 use host_adapters_records::{Error, ErrorKind};
 
-/// The results of the parts of a batch; if each is `unavailable`, the first error stands for all.
+/// The results of the parts of a batch; if all are `unavailable`, the first error is returned for the whole batch.
 pub(crate) fn whole<T>(parts: Vec<T>, error: impl Fn(&T) -> Option<&Error>) -> Result<Vec<T>> {
     let down = |part: &T| error(part).filter(|error| error.kind == ErrorKind::Unavailable).cloned();
     match parts.first().and_then(down) {

@@ -34,7 +34,7 @@ pub(crate) async fn table_batch_write(
     took_effect(whole(platform.tables.batch_write(args).await?, Option::as_ref))
 }
 
-/// A condition looks at no more than it must to write, so the right to write is enough, as it is on DynamoDB.
+/// A condition reads only what it needs in order to write, so the right to write is enough, as on DynamoDB.
 pub(crate) async fn table_batch_update(
     platform: &PlatformService,
     caller: Caller<'_>,

@@ -1,10 +1,10 @@
-//! Tasks: work that somebody starts, with an answer. One piece of such work is an execution. It has a name, an input, and
-//! attempts until one of them gives its output, or until it fails.
+//! Tasks: work that is started on request and has a result. One run of a task is an execution. It has a name and an
+//! input, and is attempted until an attempt returns an output, or until it fails.
 //!
-//! [`TaskBackend`] is what the source `task` needs, whoever starts the executions. [`ExecutionTable`] is how they are
-//! started, listed, shown and stopped, where the host itself keeps them; AWS Step Functions has an API of its own for
-//! that. Texts and limits are those of Step Functions (its pages "Service quotas" and "StartExecution"), so that a worker
-//! finds the same behind either.
+//! The source `task` needs a [`TaskBackend`], however executions are started. [`ExecutionTable`] starts, lists, shows
+//! and stops them if the host itself stores them; AWS Step Functions has its own API for that. Texts and limits are
+//! those of Step Functions (its pages "Service quotas" and "StartExecution"), so that a worker behaves the same with
+//! both.
 
 use crate::Result;
 use crate::circuit_breaker::Paused;
@@ -52,8 +52,9 @@ pub trait TaskBackend: Send + Sync + 'static {
     /// The attempt ends without an outcome, because the execution waits for something that another one has now; `cause` says
     /// for what, in at most [`MAX_CAUSE_BYTES`]. It is not a failure: the next one may begin after `wait`.
     async fn postpone(&self, attempt: &TaskAttempt, cause: &str, wait: Duration) -> Result<bool>;
-    /// Begins the next attempt in place of this one, which has ended without an outcome in an outage; token and lease stay.
-    /// Returns its number, which is the execution's highest so far, or `None` if the attempt was not the caller's any more.
+    /// Begins the next attempt in place of this one, which has ended without an outcome in an outage; token and lease
+    /// stay. Returns its number, which is the execution's highest so far, or `None` if the caller no longer has the
+    /// lease of the attempt.
     async fn repeat(&self, attempt: &TaskAttempt) -> Result<Option<u32>>;
     /// Whether the backend itself counts attempts and ends the execution after the last one, as a state machine of Step
     /// Functions does by its `Retry`. Then the source asks for [`NextAttempt::After`] whenever another attempt makes sense.
@@ -113,8 +114,8 @@ pub trait ExecutionTable: Send + Sync + 'static {
         from: Option<&str>,
         max: usize,
     ) -> Result<ExecutionPage>;
-    /// Stops an execution that has not ended; one that has stays as it is. An attempt under way is told at its next
-    /// heartbeat. Returns the execution; `None` if there is none with this name or id.
+    /// Stops an execution that has not ended; one that has ended stays as it is. A running attempt is notified at its
+    /// next heartbeat. Returns the execution; `None` if there is none with this name or id.
     async fn stop(&self, worker: &str, name: &str, cause: &str) -> Result<Option<Execution>>;
     /// How many executions of a worker have not ended.
     async fn counts(&self, worker: &str) -> Result<ExecutionCounts>;
@@ -142,7 +143,7 @@ pub struct TaskAttempt {
     pub token: String,
     /// Follows the execution through logs and services; without one, it is the task id.
     pub correlation_id: Option<String>,
-    /// W3C trace context of whoever started it.
+    /// The W3C trace context in which it was started.
     pub traceparent: Option<String>,
 }
 
@@ -261,7 +262,7 @@ pub enum Started {
 pub enum ExecutionState {
     /// It waits for its first attempt, or for the next one.
     Scheduled,
-    /// An attempt is under way.
+    /// An attempt is running.
     Running,
     /// It has an output.
     Succeeded,
@@ -322,7 +323,7 @@ pub struct Execution {
     /// The name of the last failure.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub error: Option<String>,
-    /// What the last failure said, what it waits for, or why it was stopped.
+    /// The message of the last failure, what it waits for, or why it was stopped.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cause: Option<String>,
     /// When it was started.
@@ -333,7 +334,7 @@ pub struct Execution {
     /// When it ended.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub ended_ms: Option<u64>,
-    /// Why it does not go on although it has not ended: its worker's source is paused. The host that shows it says so.
+    /// Why it waits although it has not ended: its worker's source is paused. The host that shows it adds this.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub paused: Option<Paused>,
 }
@@ -352,7 +353,7 @@ pub struct ExecutionPage {
 pub struct ExecutionCounts {
     /// Waiting for their first attempt, or the next one.
     pub scheduled: u64,
-    /// With an attempt under way.
+    /// With a running attempt.
     pub running: u64,
 }
 

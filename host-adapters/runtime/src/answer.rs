@@ -1,5 +1,5 @@
-//! Reads a guest's response. A guest may send anything, so all of it is bounded here, before it is logged, counted or
-//! sent on.
+//! Reads a guest's response. A guest may send anything, so everything is limited here, before it is logged, counted or
+//! forwarded.
 
 use crate::call::{CallError, Disposition};
 use bytes::Bytes;
@@ -10,7 +10,7 @@ use wasmtime_wasi_http::WasiBody;
 
 /// The largest answer over HTTP, bytes: that of a Lambda function.
 pub(crate) const MAX_RESPONSE_BYTES: usize = 6 << 20;
-/// Reasons and messages are cut to so many bytes: they go to logs, metrics and attributes of dead letters.
+/// Reasons and messages are cut to this many bytes: they go to logs, metrics and attributes of dead letters.
 const MAX_REASON_BYTES: usize = 4 << 10;
 
 /// Headers that speak of the connection, which is the host's, and the length, which the host counts itself.
@@ -53,7 +53,7 @@ fn refused(failure: &Failure) -> CallError {
     }
 }
 
-/// What a guest says of a record.
+/// A guest's disposition of a record.
 pub(crate) fn reason(disposition: &mut Disposition) -> Option<&mut String> {
     match disposition {
         Disposition::Ack => None,
@@ -67,7 +67,7 @@ pub(crate) fn failed(message: &str) -> CallError {
     CallError::Failed(bounded(message).to_owned())
 }
 
-/// What is kept of a guest's reason or message.
+/// The part of a guest's reason or message that is kept.
 pub(crate) fn bounded(text: &str) -> &str {
     cut(text, MAX_REASON_BYTES)
 }

@@ -1,16 +1,16 @@
-//! Bounds the host's memory for one instance. Linear memory is bounded elsewhere; this bounds what grows outside of
-//! it: arguments of calls under way, bodies of requests, answers that are not read yet.
+//! Limits the host's memory for one instance. Linear memory is limited elsewhere; this limits what grows outside of it:
+//! arguments of calls in progress, bodies of requests, responses that are not read yet.
 
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The most that one call of the host may carry, bytes: the largest write that a table takes.
 pub(crate) const MAX_CALL_BYTES: usize = 16 << 20;
-/// Handles (calls under way, streams, resources) that are alive at once; one more is a trap.
+/// Handles (calls in progress, streams, resources) that are alive at once; one more is a trap.
 pub(crate) const MAX_HANDLES: usize = 10_000;
-/// Arguments and request bodies under way, bytes; more is refused.
+/// Arguments and request bodies in progress, bytes; more is refused.
 const MAX_HELD_BYTES: usize = 32 << 20;
-/// What a call under way weighs besides its arguments, bytes.
+/// The weight of a call in progress in addition to its arguments, bytes.
 const CALL_BYTES: usize = 1 << 10;
 /// Calls of services and requests to the open web under way, those with answers not read yet included; further ones
 /// wait.
@@ -31,13 +31,13 @@ impl Budget {
         Self { bytes: Arc::new(Semaphore::new(MAX_HELD_BYTES)), requests: Arc::new(Semaphore::new(MAX_REQUESTS)) }
     }
 
-    /// Room for a call with so many bytes of arguments; `None` while there is none. It does not wait, because the
+    /// Room for a call with this many bytes of arguments; `None` while there is none. It does not wait, because the
     /// arguments are in the host's memory already.
     pub(crate) fn call(&self, bytes: usize) -> Option<Held> {
         self.bytes(bytes.saturating_add(CALL_BYTES))
     }
 
-    /// Room for so many bytes; `None` while there is none.
+    /// Room for this many bytes; `None` while there is none.
     pub(crate) fn bytes(&self, bytes: usize) -> Option<Held> {
         self.bytes.clone().try_acquire_many_owned(u32::try_from(bytes).ok()?).ok()
     }

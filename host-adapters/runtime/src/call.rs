@@ -19,7 +19,7 @@ pub struct Called<T> {
     pub refusing: Vec<String>,
 }
 
-/// An extension of a request: adds what a component is told of it besides what the client sent. It runs only for
+/// An extension of a request: adds what a component receives in addition to the client's request. It runs only for
 /// components that read requests as HTTP; typed requests have neither headers nor a URI.
 #[derive(Clone)]
 pub struct Completion(pub Arc<dyn Fn(&mut http::request::Parts) + Send + Sync>);

@@ -11,8 +11,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long the call of an event goes on, at most, after whoever waited for it has gone: a task that was stopped, a shard
-/// whose lease was lost.
+/// How long the call of an event continues, at most, after its caller has stopped waiting: a task that was stopped, a
+/// shard whose lease was lost.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// The calls in flight of one instance, with their deadlines and replies.
@@ -46,7 +46,7 @@ impl Calls {
         self.lock().remove(&call).map(|(_, reply)| reply)
     }
 
-    /// Waits until a call has exceeded its time limit, or nobody waits for it any more.
+    /// Waits until a call has exceeded its time limit, or nobody waits for it.
     pub(crate) async fn expired(&self) {
         loop {
             tokio::time::sleep_until(self.next_look()).await;

@@ -123,7 +123,7 @@ fn touch(path: &Path) {
 fn store(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let Some(folder) = path.parent() else { return Ok(()) };
     std::fs::create_dir_all(folder)?;
-    // Each writer has a name of its own, because several hosts, and several loads of one host, may share the folder.
+    // Each writer has a unique name, because several hosts, and several loads of one host, may share the folder.
     static WRITERS: AtomicU64 = AtomicU64::new(0);
     let writer = WRITERS.fetch_add(1, Ordering::Relaxed);
     let partial = path.with_extension(format!("{}-{writer}.partial", std::process::id()));

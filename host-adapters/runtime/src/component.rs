@@ -70,7 +70,7 @@ pub enum LoadError {
         component: String,
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// The file is another component's.
@@ -90,7 +90,7 @@ pub enum LoadError {
         component: String,
         /// The file.
         from: String,
-        /// What the compiler said.
+        /// The compiler's error.
         reason: String,
     },
     /// It imports what the host does not have.
@@ -243,7 +243,7 @@ fn handle(component: &Component, interface: &str) -> Option<ComponentExportIndex
     component.get_export_index(Some(&interface), "handle")
 }
 
-/// What is wrong with a component that compiles and links.
+/// The fault of a component that compiles and links.
 fn complaints(engine: &Engine, component: &Component, spec: &ComponentSpec, exports: &[Export]) -> Vec<String> {
     let types = component.component_type();
     let imports: Vec<_> = types.imports(engine).map(|(name, _)| name.to_owned()).collect();

@@ -27,8 +27,7 @@ pub trait Host: Send + Sync + 'static {
         request: http::Request<Bytes>,
     ) -> Result<http::Response<Bytes>, SendError>;
 
-    /// What a component says of a call, a reason or a message, without the secrets that it was given; by default there
-    /// are none.
+    /// A component's reason or message, without the secrets that it was given; by default there are none.
     fn hide_secrets<'a>(&self, _component: &str, said: &'a str) -> Cow<'a, str> {
         Cow::Borrowed(said)
     }

@@ -1,7 +1,7 @@
-//! Which component a file is. Its id is in the file, in the custom section [`SECTION`]: worker-kit's macros put it into
-//! the module that they make, so any build has it, and `host-adapters build` adds it to components that are made
-//! otherwise. Without it a file that exports and imports the same as another could take its place, and would handle the
-//! other's records by its own rules.
+//! The identity of a component's file: its id, in the custom section [`SECTION`]. worker-kit's macros add it to the
+//! module, so every build has it, and `host-adapters build` adds it to components that are built in another way.
+//! Without it a file with the same exports and imports could be loaded in place of another component, and would handle
+//! its records by different rules.
 
 use std::collections::BTreeSet;
 use wasm_encoder::{ComponentSection, CustomSection};

@@ -117,7 +117,7 @@ async fn instantiate(version: &Version, store: &mut Store<State>) -> Result<Gues
     started.map_err(|error| format!("{:#}", error.root_cause()))
 }
 
-/// Starts an instance and drops it, on a thread of its own. This shows whether it starts, and whether its exports have
+/// Starts an instance and drops it, on a separate thread. This shows whether it starts, and whether its exports have
 /// the right types, which cannot be read from the file.
 pub(crate) fn try_out(version: &Version, host: &SharedHost) -> Result<(), String> {
     let start = || {
@@ -129,7 +129,7 @@ pub(crate) fn try_out(version: &Version, host: &SharedHost) -> Result<(), String
     joined.unwrap_or_else(|_| Err("starting it panicked".to_owned()))
 }
 
-/// If an instance cannot start, one waiting call fails, so that callers get an error instead of waiting for ever.
+/// If an instance cannot start, one waiting call fails, so that callers get an error instead of waiting forever.
 async fn refuse(version: &Version, queue: &Queue, reason: &str) {
     if let Ok(job) = queue.recv().await {
         let error = CallError::NotCallable(format!("{} cannot be instantiated: {reason}", version.component));

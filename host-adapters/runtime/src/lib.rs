@@ -1,4 +1,4 @@
-//! Runs components: everything that names wasmtime, and nothing that names AWS, Kafka, Mongo or Redis.
+//! Runs components. Only this crate uses wasmtime; it does not use AWS, Kafka, MongoDB or Redis.
 //!
 //! - [`engine`]: one wasmtime engine with a pooling allocator and its clock of epochs.
 //! - [`component`]: compile (or load from the cache of `compiled`), link, check against [`requirements`].

@@ -1,8 +1,8 @@
-//! What an instance found down, and whether the refusals that it met are its records' own.
+//! Which dependencies an instance found down, and whether the refusals that it got are caused by its records.
 //!
-//! A service that answers 500 or 404, or 200 with a foreign page, may mean one record, or be broken or looked for in the
-//! wrong place. What tells the two apart are the other requests of the route, from all components and instances of this
-//! host: if nobody gets anything else, the route is down.
+//! A service that answers 500 or 404, or 200 with another server's page, may refuse one record, or be broken or
+//! configured at a wrong address. The other requests of the route, from all components and instances of this host, show
+//! which: if all of them get such responses, the route is down.
 
 use host_adapters_event::{ServiceStatus, cut};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -12,8 +12,8 @@ use tokio::time::Instant;
 
 /// A refusal this soon after an answer is the record's own.
 const MEMORY: Duration = Duration::from_secs(10);
-/// With so many calls in a row that only met refusals the route is down, even if an answer is not long ago: retries of a
-/// stream follow each other within seconds.
+/// After this many consecutive calls that got only refusals the route is down, even if the last good response is
+/// recent: retries of a stream follow each other within seconds.
 const IN_A_ROW: u32 = 3;
 /// Most routes that are remembered; components name them. Refusals of further ones are their records' own.
 const MAX_ROUTES: usize = 1_000;

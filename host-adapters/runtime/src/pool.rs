@@ -56,7 +56,7 @@ impl Reply {
         }
     }
 
-    /// Answers that the call failed. It is not an error if the caller does not wait any more.
+    /// Answers that the call failed. It is not an error if the caller no longer waits.
     pub(crate) fn fail(self, error: CallError, version: &Version, found: &Outages) {
         let (digest, outages, refusing) = (version.digest.clone(), found.list(), found.refusing());
         match self {

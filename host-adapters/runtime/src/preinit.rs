@@ -1,4 +1,4 @@
-//! Freezes a component's initialised state at build time, so that a new instance starts warm.
+//! Pre-initialises a component at build time, so that a new instance starts fast.
 //!
 //! The export `wizer-initialize` loads what a worker needs (phone metadata, schemas), and this becomes part of the
 //! component's memory image. The result is a plain component that any host can run.
@@ -79,7 +79,7 @@ impl WasiHttpView for State {
     }
 }
 
-/// The component with its state initialised; `None` if it exports no `wizer-initialize` and is used as it is.
+/// The component with initialised state; `None` if it does not export `wizer-initialize` and is used as it is.
 ///
 /// # Errors
 /// When the component does not compile, or its initialisation traps or calls the platform.

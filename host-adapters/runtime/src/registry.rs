@@ -1,4 +1,4 @@
-//! Which version of which component serves. A first load is a swap from nothing.
+//! Which version of each component serves. A first load is handled like a swap.
 
 use crate::call::{CallError, Called, Disposition, Event};
 use crate::compiled::{self, Cache};
@@ -120,7 +120,7 @@ impl Runtime {
         Ok(Loaded { digest, replaced, cached })
     }
 
-    /// What is wrong if the components could have more instances than there is room for: their calls would wait for one
+    /// The fault if the components could have more instances than the pool has room for: their calls would wait for one
     /// another.
     fn too_many(&self, spec: &ComponentSpec, capacity: usize) -> Option<String> {
         let serving = self.serving.load();
@@ -132,7 +132,7 @@ impl Runtime {
         })
     }
 
-    /// The one exchange that makes a version serve; the digest of the one that did.
+    /// Atomically makes a version serve; returns the digest of the previous one.
     fn publish(&self, version: Version) -> Option<Arc<str>> {
         let id = version.component.to_string();
         let pool = Pool::new(version, self.shared.clone());

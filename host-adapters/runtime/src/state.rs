@@ -1,4 +1,4 @@
-//! What is inside a store: the WASI contexts of one instance, its limits, and the outages that it met.
+//! The contents of a store: the WASI contexts of one instance, its limits, and the outages that it found.
 
 use crate::budget::Budget;
 use crate::component::Version;

@@ -37,7 +37,7 @@ impl Key {
     }
 }
 
-/// The keys of one table, under the name by which documents refer to it.
+/// The keys of one table, with its name in the documents.
 #[derive(Clone, Debug)]
 pub struct Block {
     /// The name.

@@ -202,7 +202,7 @@ impl<'r, 'd> Fields<'r, 'd> {
         table.map(|table| Self::new(self.report, place, table, at))
     }
 
-    /// A table of its own.
+    /// A separate table.
     pub fn table(&mut self, key: &'static str) -> Option<Fields<'r, 'd>> {
         let (item, span) = self.item(key)?;
         match item.as_table_like() {

@@ -48,11 +48,11 @@ pub trait Settings: Default {
     const ABOUT: &'static str;
     /// The keys, in the order in which they are declared.
     fn keys() -> Vec<Key>;
-    /// Reads all keys, and reports what is wrong with each, which then has its default. Says whether all that is required
-    /// is there.
+    /// Reads all keys, and reports the faults of each, which then has its default. Says whether all that is required is
+    /// there.
     fn read_all(fields: &mut Fields<'_, '_>) -> (Self, bool);
 
-    /// Reads all keys, and reports what is wrong with each. `None` if a required one cannot be had.
+    /// Reads all keys, and reports the faults of each. `None` if a required one is missing.
     fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
         let (settings, complete) = Self::read_all(fields);
         complete.then_some(settings)
@@ -70,7 +70,7 @@ pub trait Setting: Sized {
     type Rule;
     /// Whether the key must be there.
     const REQUIRED: bool = false;
-    /// Reads the key, and reports what is wrong with it.
+    /// Reads the key, and reports its faults.
     fn read(fields: &mut Fields<'_, '_>, key: &'static str, rule: &Self::Rule) -> Option<Self>;
     /// Its JSON Schema.
     fn schema(default: Self, rule: &Self::Rule) -> Json;

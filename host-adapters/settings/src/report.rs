@@ -13,7 +13,7 @@ pub struct Diagnostic {
     pub line: usize,
     /// Column in characters, from 1.
     pub column: usize,
-    /// What is wrong and what to write instead. One line.
+    /// The fault and what to write instead. One line.
     pub message: String,
 }
 
@@ -51,7 +51,7 @@ impl fmt::Display for ManifestErrors {
     }
 }
 
-/// Collects diagnostics while a manifest is read. Readers report and go on with what can still be checked.
+/// Collects diagnostics while a manifest is read. Readers report and continue with what can still be checked.
 pub struct Report<'d> {
     text: &'d str,
     pub(crate) secrets: Option<Secrets<'d>>,

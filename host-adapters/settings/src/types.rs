@@ -143,7 +143,7 @@ impl Setting for Url {
 /// Whether a text is an address of the web without a user or password, which every log of it would show.
 ///
 /// # Errors
-/// What is wrong with it.
+/// The fault.
 pub fn check_web_url(text: &str) -> Result<(), &'static str> {
     let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
     let authority = rest.map(|rest| rest.split(['/', '?', '#']).next().unwrap_or_default());

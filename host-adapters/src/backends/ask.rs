@@ -17,7 +17,7 @@ pub struct Probed {
     pub section: &'static str,
     /// Why it cannot be used.
     pub problem: Option<String>,
-    /// How what is there differs from spin.toml without harm.
+    /// Harmless differences between the servers and spin.toml.
     pub differences: Vec<String>,
 }
 
@@ -39,7 +39,7 @@ pub async fn probe(app: &App, config: &RuntimeConfig) -> Vec<Probed> {
     found
 }
 
-/// Says how what is on a server differs from spin.toml.
+/// Reports the differences between a server and spin.toml.
 ///
 /// # Errors
 /// When records would not end as spin.toml says.
@@ -66,8 +66,8 @@ fn split(differences: Vec<Difference>) -> (Option<String>, Vec<String>) {
     ((!harmful.is_empty()).then(|| harmful.join("\n")), others)
 }
 
-/// Makes what is missing on the configured servers and changes nothing else. Reports each section, with the address of
-/// its server, as soon as all of it is there.
+/// Creates what is missing on the configured servers and changes nothing else. Reports each section, with the address
+/// of its server, as soon as all of it is there.
 ///
 /// # Errors
 /// When a server refuses, or what exists differs from spin.toml, and when the report fails.

@@ -23,7 +23,7 @@ pub struct Backends {
     pub platform: Arc<PlatformService>,
     /// The queues of sources and of dead letters.
     pub queues: Arc<dyn QueueBackend>,
-    /// Shows operators what is in queues.
+    /// Shows operators the messages in queues.
     pub browser: Arc<dyn QueueBrowser>,
     /// The change streams of tables.
     pub streams: Arc<dyn StreamBackend>,

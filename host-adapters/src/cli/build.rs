@@ -94,8 +94,8 @@ async fn freeze(id: &str, artifact: &Path, source: &Path) -> Result<()> {
     std::fs::rename(&partial, source).with_context(|| format!("cannot write {}", source.display()))
 }
 
-/// Whether a frozen component is newer than its artifact, and has its id. An artifact that was put into place with its
-/// old time, as Cargo and `cp -p` do, shows by the time at which its inode changed.
+/// Whether a frozen component is newer than its artifact, and has its id. An artifact that was moved into place with
+/// its old time, as Cargo and `cp -p` do, shows by the time at which its inode changed.
 fn is_made_of(id: &str, source: &Path, artifact: &std::fs::Metadata) -> bool {
     let modified = |metadata: &std::fs::Metadata| (metadata.mtime(), metadata.mtime_nsec());
     let made = modified(artifact).max((artifact.ctime(), artifact.ctime_nsec()));

@@ -52,7 +52,7 @@ struct Worker {
     watch: Vec<Pattern>,
 }
 
-/// The components that are called, built by the profile `dev` into a folder of their own, so that files made by `build`
+/// The components that are called, built with the profile `dev` into a separate folder, so that files made by `build`
 /// are kept. The application serves them from that folder.
 fn workers(app: &mut App, data: &Path) -> Result<Vec<Worker>> {
     let called: Vec<_> = app.components.values().filter(|it| app.is_called(it)).map(|it| it.id.clone()).collect();
@@ -74,7 +74,7 @@ fn workers(app: &mut App, data: &Path) -> Result<Vec<Worker>> {
     Ok(workers)
 }
 
-/// The crates that components share: folders beside the components' own without a block in the manifest.
+/// The crates that components share: folders next to those of the components, without a block in the manifest.
 fn shared_crates(app: &App) -> Vec<String> {
     let folders = std::fs::read_dir(app.path.with_file_name("components")).into_iter().flatten().flatten();
     let names = folders.filter_map(|folder| folder.file_name().into_string().ok());

@@ -70,7 +70,7 @@ impl Operator {
         self.answer(what, |request| request.header("content-type", "application/wasm").body(file)).await
     }
 
-    /// A request of a path that has methods and statuses of its own.
+    /// A request to a path with its own methods and statuses.
     pub(super) fn request(&self, client: &Client, method: Method, path: &str) -> RequestBuilder {
         let url = format!("{}/{path}", self.gateway.trim_end_matches('/'));
         client.request(method, url).bearer_auth(&self.token)

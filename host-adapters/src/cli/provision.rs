@@ -1,5 +1,5 @@
-//! `host-adapters provision`: makes what spin.toml declares on the servers of the runtime configuration, where it is
-//! missing.
+//! `host-adapters provision`: creates what spin.toml declares and is missing on the servers of the runtime
+//! configuration.
 
 use super::{ManifestOptions, RuntimeConfigOptions, print};
 use crate::backends;

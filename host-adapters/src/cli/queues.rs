@@ -92,7 +92,7 @@ fn whole(answer: &Value) -> Table {
     })
 }
 
-/// How old a message is, in the largest unit of which there are two.
+/// The age of a message, in the largest unit of which it has at least two.
 fn age(message: &Value) -> String {
     let secs = message.get("ageMs").and_then(Value::as_u64).unwrap_or_default() / 1000;
     let mut units = [(86_400, "d"), (3_600, "h"), (60, "min")].into_iter();

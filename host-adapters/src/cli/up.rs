@@ -56,7 +56,7 @@ impl Options {
     }
 }
 
-/// What clients may hold open, of each address.
+/// What clients can keep open, for each address.
 #[derive(Args)]
 struct LimitOptions {
     /// The most connections of each address at a time; further ones wait.
@@ -121,7 +121,7 @@ pub(super) async fn serve<F: Future<Output = ()> + Send + 'static>(
     };
     let running = app::start(app, &start, metrics, tracing.clone()).await?;
     let following = tokio::spawn(follow(running.components.clone()));
-    // Before anybody is told that the host runs, and may want to stop it.
+    // Before the host reports that it runs, because it may be stopped from then on.
     let mut signals = Signals::listen()?;
     announce(running.addresses)?;
     options.abort_at_step.into_iter().for_each(failpoint::arm);

@@ -10,7 +10,7 @@ use std::path::Path;
 pub struct Checked {
     /// Why components cannot serve.
     pub faults: Vec<LoadError>,
-    /// Components whose file is not there yet, so that nothing can be said of them.
+    /// Components whose files do not exist yet, so that they cannot be checked.
     pub missing: Vec<ComponentSpec>,
 }
 

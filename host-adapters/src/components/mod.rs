@@ -29,7 +29,7 @@ use tokio::task::JoinError;
 pub struct Components {
     runtime: Arc<Runtime>,
     specs: BTreeMap<String, ComponentSpec>,
-    /// Locked by the load under way.
+    /// Locked by the load in progress.
     loads: Arc<Mutex<Loads>>,
 }
 
@@ -133,7 +133,7 @@ impl Components {
         let _ = followed.await;
     }
 
-    /// Loads on a thread of its own, because compiling takes CPU time. The load completes even if the request for it is
+    /// Loads on a separate thread, because compiling takes CPU time. The load completes even if the request for it is
     /// dropped.
     async fn one_at_a_time<T: Send + 'static>(
         &self,

@@ -1,4 +1,4 @@
-//! Watches files for changes: the components' own, for `up`, and the sources that they are made of, for `dev`.
+//! Watches files for changes: the components' own, for `up`, and their source code, for `dev`.
 //!
 //! They are polled. There are few of them, and polling sees what the system's notifications miss:
 //! folders that come back after `cargo clean`, network and bind mounts, limits of watches.

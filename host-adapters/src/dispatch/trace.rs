@@ -53,7 +53,8 @@ pub(super) fn batch(tracing: &Tracing, worker: &str, mut batch: Vec<Event>) -> (
     (batch, Spans { source, worker })
 }
 
-/// Starts the spans of an attempt below the trace of whoever started its execution, and gives it the worker's context.
+/// Starts the spans of an attempt as children of the trace in which its execution was started, and passes the context
+/// to the worker.
 pub(super) fn task(tracing: &Tracing, worker: &str, mut request: Request) -> (Request, Spans) {
     let attributes = LazyCell::new(|| {
         let mut attributes = attributes(worker, &request.correlation_id, new_id());

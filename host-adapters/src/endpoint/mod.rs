@@ -89,7 +89,7 @@ impl Endpoint {
         match Limited::new(body, MAX_BODY_BYTES).collect().await {
             Ok(body) => Ok((body.to_bytes(), permit)),
             Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
-            // The server has a response of its own to a body that is late; one that broke off has no reader.
+            // The server itself responds to a body that is late; nobody reads a response to a body that was cut off.
             Err(_) => Err(error(StatusCode::BAD_REQUEST, "BODY_NOT_READ", "the body did not arrive")),
         }
     }

@@ -1,5 +1,5 @@
-//! What a component is told of its request besides what the client sent, as Spin tells it: the headers `spin-*`, and a
-//! URI with scheme and authority.
+//! What a component receives in addition to the client's request, as on Spin: the headers `spin-*`, and a URI with
+//! scheme and authority.
 
 use crate::manifest::{Matched, Routes};
 use axum::http::header::{CONNECTION, HOST};
@@ -13,7 +13,7 @@ use std::sync::Arc;
 /// Components trust headers that begin like this, so clients cannot send any.
 const PREFIX: &str = "spin-";
 
-/// What sets them on a request; the error says what is wrong with the request.
+/// A function that sets them on a request; its error names the fault of the request.
 pub(super) fn completion(parts: &Parts, routes: &Arc<Routes>, client: SocketAddr) -> Result<Completion, &'static str> {
     let (authority, routes) = (authority(parts)?, routes.clone());
     Ok(Completion(Arc::new(move |parts| {

@@ -1,4 +1,4 @@
-//! Finds out which component or client a gateway token belongs to.
+//! Identifies the component or client to which a gateway token belongs.
 
 use crate::server::error;
 use axum::extract::FromRequestParts;

@@ -1,4 +1,4 @@
-//! Requests that no handler gets: each refusal has the form of the API's errors.
+//! Requests that reach no handler: each refusal has the form of the API's errors.
 
 use crate::server::error;
 use axum::Json;

@@ -159,7 +159,7 @@ fn found(
     Ok(Json(shown(gateway, execution.ok_or_else(missing)?)))
 }
 
-/// Adds why the execution does not go on, if its worker's source is paused.
+/// Adds why the execution waits, if its worker's source is paused.
 fn shown(gateway: &Gateway, execution: Execution) -> Execution {
     let paused = if execution.state.has_ended() { None } else { gateway.health.paused(&execution.worker) };
     Execution { paused, ..execution }

@@ -1,4 +1,4 @@
-//! What a connection is doing, to tell whether it has been at it for too long.
+//! What a connection is doing, to detect that it takes too long.
 
 use super::HttpLimits;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -69,7 +69,7 @@ impl Activity {
         self.state().early = true;
     }
 
-    /// Whether the client may be sending while nothing of the connection is served any more.
+    /// Whether the client may still be sending although the connection is no longer served.
     pub(super) fn may_be_sending(&self) -> bool {
         let state = self.state();
         state.early || state.head

@@ -1,4 +1,4 @@
-//! A client's TCP stream, which reports what happens on it, and which is read on before it is closed.
+//! A client's TCP stream, which reports its activity, and is drained before it is closed.
 
 use super::activity::Activity;
 use std::io::{IoSlice, Result};

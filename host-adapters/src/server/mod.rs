@@ -1,9 +1,9 @@
-//! HTTP/1.1 servers: a router behind a listener, with bounds on what a client may hold open.
+//! HTTP/1.1 servers: a router behind a listener, with limits on what a client can keep open.
 //!
 //! Every listener of the host is served here. A connection ends when it is silent for too long, when the head of a
 //! request takes too long, when the client takes no byte of its response, or, with status 408, when a body takes too
-//! long. A response that is sent before the whole request has arrived reaches its client: the connection is read on for
-//! a while before it is closed.
+//! long. A response that is sent before the whole request has arrived still reaches its client, because the rest of the
+//! request is read for a while before the connection is closed.
 
 mod activity;
 mod body;
@@ -33,7 +33,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// How often a full listener is reported.
 const FULL_REPORT: Duration = Duration::from_secs(60);
 
-/// What the clients of one listener may hold open.
+/// What the clients of one listener can keep open.
 #[derive(Clone, Copy, Debug)]
 pub struct HttpLimits {
     /// Connections at a time. Further ones wait until one of these ends.
@@ -124,7 +124,7 @@ impl Server {
             tokio::select! {
                 () = stop.cancelled() => break,
                 (stream, client, permit) = self.accept() => {
-                    // A token of its own: all connections look at theirs whenever they are polled.
+                    // A separate token for each: a connection checks its token whenever it is polled.
                     let stop = stop.child_token();
                     let served = connection::serve(stream, client, self.router.clone(), self.limits, stop);
                     connections.spawn(async move {

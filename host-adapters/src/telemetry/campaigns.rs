@@ -1,5 +1,5 @@
-//! Finds out from the input and output of calls which campaigns they are about, for spans. Inputs may be large, so they
-//! are searched, not parsed.
+//! Finds the campaigns of calls in their input and output, for spans. Inputs may be large, so they are searched, not
+//! parsed.
 
 use crate::telemetry::trace::CAMPAIGN_ID;
 use opentelemetry::KeyValue;

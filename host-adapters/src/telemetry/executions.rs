@@ -1,4 +1,4 @@
-//! How many executions of tasks wait and are under way, for `/metrics`. Every worker's are counted from time to time.
+//! How many executions of tasks wait and run, for `/metrics`. Those of every worker are counted at intervals.
 
 use host_adapters_platform::task::{ExecutionState, ExecutionTable};
 use metrics::{Gauge, describe_gauge, gauge};

@@ -1,4 +1,4 @@
-//! Logs: one JSON object a line on stderr, in the shape of API usage ("CloudWatch Logs"), for host and guests.
+//! Logs: one JSON object per line on stderr, in the format of API usage ("CloudWatch Logs"), for host and guests.
 
 use super::worker_metrics::WorkerMetric;
 use chrono::{SecondsFormat, Utc};

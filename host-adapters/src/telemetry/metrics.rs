@@ -51,7 +51,7 @@ pub(super) fn recorder() -> anyhow::Result<PrometheusRecorder> {
     Ok(recorder)
 }
 
-/// The help texts of what is measured in crates that do not know when the recorder is there.
+/// The help texts of metrics in crates that do not know when the recorder is installed.
 fn describe() {
     use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
     describe_histogram!(host_adapters_platform::SECONDS, Unit::Seconds, "Calls of the platform's functions");

@@ -1,5 +1,5 @@
-//! How full queues are and how old their messages, for `/metrics`. Every queue is asked from time to time, with one or two
-//! calls, however many messages it holds.
+//! Depths of queues and ages of their messages, for `/metrics`. Every queue is queried at intervals, with one or two
+//! calls for any number of messages.
 
 use host_adapters_platform::clock::Clock;
 use host_adapters_platform::{Depth, QueueBackend, Result};
@@ -18,8 +18,8 @@ const AGE: &str = "registration_queue_age_seconds";
 /// By worker, source and queue.
 const SOURCE: &str = "registration_queue_source_info";
 
-/// Shows that a source of a worker reads a queue. What the source has done can so be set beside what the queue holds: a
-/// source of objects is not called after its queue.
+/// Shows that a source of a worker reads a queue, so that the work of the source can be compared with the depth of the
+/// queue: a source of objects is not called after its queue.
 pub fn show_source(worker: &str, source: &str, queue: &str) {
     describe_gauge!(SOURCE, "Which queue a source reads: always 1");
     let labels = [("worker", worker.to_owned()), ("source", source.to_owned()), ("queue", queue.to_owned())];

@@ -1,7 +1,8 @@
 //! OpenTelemetry spans, sent by OTLP if `OTEL_EXPORTER_OTLP_ENDPOINT` is set. No call waits for the collector.
 //!
 //! A call of a worker has an id, a correlation id and, where its input names them, campaigns. Every span below it, of
-//! the guest or of a service call, has these attributes too: it is found by its parent's context, which guests pass on.
+//! the guest or of a service call, has these attributes, too: the call is found by the parent's context, which guests
+//! pass on.
 
 use opentelemetry::trace::{
     Span as _, SpanContext, SpanKind, Status, TraceContextExt, TraceFlags, TraceState, Tracer, TracerProvider,
@@ -44,7 +45,8 @@ impl Exporting {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds what a span has of the call that it is below, and of its own gives none. A span below none is a call.
+    /// Adds the attributes that a span inherits from its call, unless it has its own. A span without a parent is a
+    /// call.
     fn inherit(&self, attributes: &mut Vec<KeyValue>, parent: Option<&str>) {
         let calls = self.calls();
         for attribute in parent.and_then(|parent| calls.get(parent)).into_iter().flatten() {
@@ -129,7 +131,7 @@ impl Tracing {
     /// Sends the spans that wait, as far as the collector takes them within `limit`, at most 3 s.
     pub fn shutdown(self, limit: Duration) {
         if let Some(exporting) = self.0 {
-            // The shutdown blocks and has a client of its own, so it runs off the async threads.
+            // The shutdown blocks and has its own client, so it does not run on the async threads.
             let limit = limit.min(Duration::from_secs(3));
             let _ = std::thread::spawn(move || exporting.provider.shutdown_with_timeout(limit)).join();
         }

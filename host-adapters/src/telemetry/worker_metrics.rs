@@ -1,7 +1,7 @@
 //! Metrics of workers, each a line of their log: `{"metric":"rows_total","add":3,"labels":{"kind":"new"}}` counts,
 //! `{"metric":"report_seconds","observe":1.5}` measures. `/metrics` shows `registration_worker_<name>`, with the worker.
 //!
-//! A hostile worker can make neither many series nor one that looks like the host's or another worker's.
+//! A hostile worker can neither create many series nor one that looks like the host's or another worker's.
 
 use metrics::{Label, counter, histogram};
 use serde::Deserialize;

@@ -1,4 +1,4 @@
-//! What a filter asks of a document.
+//! The conditions of a filter.
 
 use super::operator::Operator;
 use super::unsupported;

@@ -1,4 +1,4 @@
-//! What `$pull` takes out of a list.
+//! What `$pull` removes from a list.
 
 use super::condition::Condition;
 use super::operator::Operator;

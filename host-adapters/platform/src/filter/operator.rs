@@ -88,7 +88,7 @@ fn parse_prefix(pattern: &Value) -> Result<String> {
     Ok(prefix)
 }
 
-/// Null equals what is not there, and a list equals each of its elements, as in MongoDB.
+/// Null equals a missing value, and a list equals each of its elements, as in MongoDB.
 fn equals(found: &[&Value], value: &Value) -> bool {
     (value.is_null() && found.is_empty()) || candidates(found).any(|found| same_values(found, value))
 }

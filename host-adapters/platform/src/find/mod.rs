@@ -1,8 +1,8 @@
 //! A page of the documents that a filter finds, as MongoDB sorts and projects them; shared by the backends.
 //!
-//! Documents come in the order of the sort's paths, and those that are equal there in the order of an id that the
-//! backend gives them. A page ends with a [`Place`]: the sort key and the id of its last document. The next page has
-//! what comes after that place, so that it neither skips nor repeats a document that did not change meanwhile.
+//! Documents are in the order of the sort's paths; those that are equal there are in the order of an id that the
+//! backend assigns. A page ends with a [`Place`]: the sort key and the id of its last document. The next page begins
+//! after that place, so it neither skips nor repeats a document that did not change meanwhile.
 
 mod page;
 mod place;
@@ -30,14 +30,14 @@ pub struct Query {
     pub sort: Sort,
     /// What of each.
     pub projection: Projection,
-    /// At most so many.
+    /// The maximum number.
     pub limit: usize,
     /// Where the page before ended.
     pub after: Option<Place>,
 }
 
 impl Query {
-    /// Checks all parts of a query; [`host_adapters_records::ErrorKind::Invalid`] says what is wrong.
+    /// Checks all parts of a query; fails with [`host_adapters_records::ErrorKind::Invalid`] and the fault.
     pub fn parse(query: &FindQuery) -> Result<Self> {
         if !(1..=MAX_LIMIT).contains(&query.limit) {
             return Err(invalid(format!("a limit of {}; it is 1 to {MAX_LIMIT}", query.limit)));

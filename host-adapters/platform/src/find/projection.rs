@@ -1,5 +1,5 @@
-//! What is kept of a document. A path leads through every element of a list; elements that are not objects are left
-//! out where it goes on, as in MongoDB.
+//! The part of a document that is kept. A path applies to every element of a list; elements that are not objects are
+//! left out if the path continues, as in MongoDB.
 
 use crate::Result;
 use crate::limits::document::parse_path;

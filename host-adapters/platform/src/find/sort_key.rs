@@ -1,6 +1,6 @@
-//! What a document is sorted by. As MongoDB does it, a list that paths lead through gives a key for each of its elements,
-//! and the document has the place of its first key. All paths through one list take the same element of it. Two lists
-//! beside each other would give a key for each pair, which MongoDB refuses.
+//! The sort key of a document. As in MongoDB, a list in a path gives a key for each of its elements, and the first key
+//! determines the position of the document. All paths through one list use the same element. Two parallel lists would
+//! give a key for each pair, which MongoDB refuses.
 
 use super::sort::SortKey;
 use crate::Result;

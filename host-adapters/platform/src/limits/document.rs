@@ -58,7 +58,7 @@ pub fn check_size(what: &str, bytes: usize) -> Result<()> {
     Ok(())
 }
 
-/// Checks a value that is to be stored, or compared with what is, below `depth` levels.
+/// Checks a value that is to be stored, or compared with a stored one, below `depth` levels.
 pub fn check_value(value: &Value, depth: usize) -> Result<()> {
     match value {
         Value::Array(_) | Value::Object(_) if depth >= MAX_NESTING => {

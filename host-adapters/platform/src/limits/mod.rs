@@ -17,7 +17,7 @@ pub fn too_large(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::TooLarge, message)
 }
 
-/// An error of a call that is wrong in itself.
+/// The error of a call that can never succeed.
 pub fn invalid(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Invalid, message)
 }

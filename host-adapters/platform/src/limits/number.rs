@@ -1,5 +1,5 @@
-//! Numbers that every backend keeps to the last digit: of documents, integers of 64 bits with sign, and doubles; of items,
-//! those of DynamoDB.
+//! Numbers that every backend keeps exactly: in documents, signed 64-bit integers and doubles; in items, the numbers of
+//! DynamoDB.
 
 use super::invalid;
 use crate::Result;

@@ -8,7 +8,7 @@ use host_adapters_json::{self as json, Decimal};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
-/// The paths of one update, none of which may be, or lead into, another one.
+/// The paths of one update. None may be equal to, or a prefix of, another one.
 #[derive(Debug, Default)]
 pub struct Changeable<'a>(Vec<Vec<&'a str>>);
 
@@ -46,10 +46,10 @@ pub fn parse(path: &str) -> Result<Vec<&str>> {
     Ok(segments)
 }
 
-/// What is at a path, if anything is.
+/// The value at a path, if there is one.
 ///
 /// # Errors
-/// When what is stored cannot be read.
+/// When the stored value cannot be read.
 pub fn get<'n, 'a>(item: &'n mut Node<'a>, path: &[&str]) -> Result<Option<&'n Node<'a>>> {
     let mut node = item;
     for segment in path {
@@ -102,7 +102,7 @@ pub fn add(item: &mut Node<'_>, path: &[&str], by: i64) -> Result<bool> {
     Ok(true)
 }
 
-/// Removes what is at a path. Returns whether something was.
+/// Removes the value at a path. Returns whether there was one.
 ///
 /// # Errors
 /// When the path leads through something that is not an object.

@@ -13,7 +13,7 @@ use std::collections::btree_map::{Entry, VacantEntry};
 const MAX_PADDING: usize = 1_500_000;
 
 impl Update {
-    /// The text of a document after the update; `None` where the document stays as it is.
+    /// The text of a document after the update; `None` if the document does not change.
     pub fn apply(&self, document: &str) -> Result<Option<String>> {
         let mut node = Node::parse(document)?;
         let mut changed = false;
@@ -142,7 +142,7 @@ fn enter<'n, 'a>(node: &'n mut Node<'a>, segment: &str) -> Result<Place<'n, 'a>>
     }
 }
 
-/// What is at a path, if it leads to something.
+/// The value at a path, if there is one.
 fn find<'n, 'a>(document: &'n mut Node<'a>, path: &[String]) -> Result<Option<&'n mut Node<'a>>> {
     let mut node = document;
     for segment in path {

@@ -1,4 +1,4 @@
-//! Where an `$inc` of a double exceeds what doubles hold.
+//! When an `$inc` of a double exceeds the range of doubles.
 
 /// The numbers at a path for which an `$inc` would make infinity.
 #[derive(Clone, Debug, PartialEq)]

@@ -43,7 +43,7 @@ where
     output
 }
 
-/// Runs one call of a service. It is a request, of which an instance has only so many under way, and its response may
+/// Runs one call of a service. It counts against the limit of an instance's concurrent requests, and its response may
 /// say that the service is down.
 async fn request<F>(
     store: &Accessor<State>,

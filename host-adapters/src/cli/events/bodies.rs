@@ -20,7 +20,7 @@ impl Fixture {
         Self { path: path.with_extension("json"), body: kind.body() }
     }
 
-    /// Text as it is, and everything else as JSON, numbers as they are spelled.
+    /// Text as it is, and everything else as JSON, with numbers spelled as in the input.
     pub(super) fn body(&self) -> Result<String> {
         let path = self.path.display();
         let text = read_text(&self.path)

@@ -1,5 +1,5 @@
-//! `host-adapters events generate`: events as AWS Lambda would hand them over, ready for `invoke` or `curl`. Those with
-//! records are made by their kinds of source.
+//! `host-adapters events generate`: events in the format of AWS Lambda, for `invoke` or `curl`. The kinds of source
+//! create those with records.
 
 mod appsync;
 mod bodies;

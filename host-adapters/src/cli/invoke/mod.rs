@@ -1,8 +1,9 @@
 //! `host-adapters invoke`: calls one worker with one event; no other component or source runs.
 //!
-//! The event is sent to `/workers/<id>` as AWS Lambda would hand it over. The worker has an embedded store of its own
-//! with the fixtures' documents, and services answer as its fixtures say ([`services`]). A request worker gets a development token for the fan of the event's own `userInfo`,
-//! signed by a key that lives as long as the command and that no other host accepts.
+//! The event is sent to `/workers/<id>` in the format of AWS Lambda. The worker has its own embedded store with the
+//! fixtures' documents, and services answer as its fixtures say ([`services`]). A request worker gets a development
+//! token for the fan of the event's own `userInfo`, signed by a key that lives as long as the command and that no other
+//! host accepts.
 //!
 //! With `--dead-letter` the record of a [`dead letter`] is handed over as its source would do it.
 

@@ -22,7 +22,7 @@ pub(super) struct Tasks {
     operator: Operator,
     http: Client,
     worker: String,
-    /// The pause that was told last to somebody who waits.
+    /// The pause that was reported last to the user.
     told: Arc<Mutex<Option<String>>>,
 }
 
@@ -64,8 +64,8 @@ impl Tasks {
         self.expect(self.operator.request(&self.http, Method::GET, &path)).await
     }
 
-    /// Waits until an execution has ended. What holds all executions of the worker up is said by `say`, once for all of
-    /// them.
+    /// Waits until an execution has ended. A pause that blocks all executions of the worker is reported with `say`,
+    /// once for all of them.
     pub(super) async fn ended(&self, mut execution: Execution, say: impl Fn(&str)) -> Result<Execution> {
         let (mut wait, mut answered) = (FIRST_LOOK, Instant::now());
         while !execution.state.has_ended() {
@@ -83,7 +83,7 @@ impl Tasks {
         Ok(execution)
     }
 
-    /// A line about the pause of the worker's source, if there is one that nobody has told yet.
+    /// A line about the pause of the worker's source, if there is one that was not reported yet.
     fn news_of_a_pause(&self, execution: &Execution) -> Option<String> {
         let paused = execution.paused.as_ref()?;
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);

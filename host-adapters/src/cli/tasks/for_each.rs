@@ -1,4 +1,4 @@
-//! `tasks start --for-each`: one execution for each element, side by side, each failing alone.
+//! `tasks start --for-each`: one execution for each element, in parallel; each fails independently.
 
 use super::client::{Tasks, refused};
 use super::elements::{Element, Elements};
@@ -26,7 +26,7 @@ enum Outcome {
     Execution(Box<Execution>),
     /// The host refused to start it.
     Refused(String),
-    /// The host could not be asked, or not any more.
+    /// The host could not be reached, or no longer can.
     Unknown(Error),
 }
 
@@ -130,7 +130,7 @@ impl Run {
 }
 
 impl Tally {
-    /// What to say to somebody who waits no longer. Names of which a part was `drawn` are not those of another run.
+    /// The message when the wait is interrupted. Names with a random part (`drawn`) differ in another run.
     fn goes_on(&self, worker: &str, all: usize, drawn: Option<&str>) -> String {
         let (started, ended) = (self.started.load(Ordering::Relaxed), self.ended.load(Ordering::Relaxed));
         let again = match drawn {

@@ -1,4 +1,4 @@
-//! Ctrl-C while executions are started or waited for: they are the host's, and go on without the command.
+//! Ctrl-C while executions are started or awaited: they run in the host, and continue without the command.
 
 use crate::shutdown::INTERRUPTED;
 use anyhow::Result;
@@ -7,11 +7,11 @@ use std::process::ExitCode;
 /// What came of work that Ctrl-C may end.
 pub(super) enum Ended<T> {
     Done(T),
-    /// Ctrl-C came first; what goes on has been said.
+    /// Ctrl-C came first; a message says which executions continue.
     Interrupted(ExitCode),
 }
 
-/// Does `work`. If Ctrl-C comes first, it ends there, and `goes_on` is said.
+/// Does `work`. If Ctrl-C comes first, it stops and prints `goes_on`.
 ///
 /// # Errors
 /// Those of the work.

@@ -32,8 +32,8 @@ pub(crate) struct Options {
     /// Name executions by this member of their elements (`marketId`), not by their numbers.
     #[arg(long, value_name = "MEMBER", requires = "for_each")]
     name_by: Option<String>,
-    /// Wait until the execution has ended, and print its output; with `--for-each`, until all have, and print what came of
-    /// each. The exit code is 0 only if they have succeeded. Whoever stops waiting (Ctrl-C) stops no execution.
+    /// Wait until the execution has ended, and print its output; with `--for-each`, until all have, and print what came
+    /// of each. The exit code is 0 only if they have succeeded. Ctrl-C ends the wait, but no execution.
     #[arg(long)]
     wait: bool,
     #[command(flatten)]
