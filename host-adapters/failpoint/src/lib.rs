@@ -1,4 +1,4 @@
-//! Failpoints: the host can be told to abort at the n-th durable step of a kind, so that a test can end it at
+//! Failpoints: the host can be configured to abort at the n-th durable step of a kind, so that a test can end it at
 //! each of them and check that a restart completes the work (`tests/faults/slow/failpoints.rs`).
 //!
 //! A step is counted just before or after something becomes durable, because a crash loses or repeats work only there.
@@ -40,7 +40,7 @@ pub enum Step {
     Delete,
     /// A transaction of the embedded store is about to be committed.
     BeforeCommit,
-    /// A transaction is on disk; those who wait for it have not been told.
+    /// A transaction is on disk; its callers have not been answered yet.
     Commit,
 }
 

@@ -15,7 +15,7 @@ pub fn address(text: &str) -> Option<IpAddr> {
 /// A range; bits of the address that lie behind the mask do not matter.
 ///
 /// # Errors
-/// What is wrong with the text, and what is allowed.
+/// The fault of the text, and what is allowed.
 pub fn range(text: &str) -> Result<IpNet, String> {
     let malformed = || format!("`{text}` is not a range of addresses, such as \"10.0.0.0/24\" or \"2001:db8::/32\"");
     let (base, bits) = text.split_once('/').ok_or_else(malformed)?;

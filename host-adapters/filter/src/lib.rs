@@ -5,8 +5,8 @@
 //! configuration is read, and then compared with any number of events.
 //!
 //! - [`SubscriptionFilter`]: the filter policy of a topic's subscription, on a message's attributes or its body.
-//! - [`RecordFilters`]: the filters of a source, of which one must match.
-//! - [`Filter`]: a pattern and JSON text; the other two are made of it.
+//! - [`RecordFilters`]: the filters of a source, at least one of which must match.
+//! - [`Filter`]: a pattern and JSON text; the other two are built on it.
 //!
 //! A policy names fields, and for each the values that it may have. All fields must match, each with one of its values.
 //! A field that is a list matches if one of its elements does. Fields of a list of objects must match in one and the

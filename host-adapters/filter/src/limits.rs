@@ -1,4 +1,4 @@
-//! What a policy may have at most, where it is used.
+//! The limits of a policy, by where it is used.
 
 use crate::policy::{Policy, PolicyError};
 
@@ -41,7 +41,7 @@ impl PolicyLimits {
         wildcards: usize::MAX,
     };
 
-    /// A pattern of which nothing is known but that it is one.
+    /// A pattern that is opaque.
     pub const NONE: Self = Self { bytes: usize::MAX, ..Self::RECORD };
 
     /// # Errors

@@ -40,12 +40,12 @@ const RESERVED: [&str; 24] = [
     "ip-address-not-in-range",
 ];
 
-/// What is wrong with a policy, where, and what is allowed there.
+/// The fault of a policy, its place, and what is allowed there.
 #[derive(Debug, Eq, PartialEq)]
 pub struct PolicyError {
     /// The path in the policy, such as `detail.state[1].prefix`; empty for the policy as a whole.
     pub path: String,
-    /// What is wrong, and what is allowed.
+    /// The fault, and what is allowed.
     pub problem: String,
 }
 
@@ -146,7 +146,7 @@ struct Reader<'l> {
 }
 
 impl Reader<'_> {
-    /// Adds the conditions of an object to each alternative, and makes more of them where it has `$or`.
+    /// Adds the conditions of an object to each alternative, and multiplies the alternatives for `$or`.
     fn object(&mut self, path: &Path, json: &RawValue, alternatives: &mut Vec<Vec<usize>>) -> Result<(), PolicyError> {
         let members = read::members(json).map_err(|error| PolicyError::new(&path.shown, error.to_string()))?;
         if members.is_empty() {

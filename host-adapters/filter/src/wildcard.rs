@@ -1,4 +1,4 @@
-//! Texts with `*`, which stands for any characters or none.
+//! Texts with `*`, which matches any characters or none.
 
 /// A text of a policy.
 #[derive(Clone, Debug)]
@@ -11,7 +11,7 @@ impl Wildcard {
     /// Reads `\*` as an asterisk and `\\` as a backslash.
     ///
     /// # Errors
-    /// What is wrong with the text, and what is allowed.
+    /// The fault of the text, and what is allowed.
     pub fn parse(text: &str) -> Result<Self, String> {
         let (mut parts, mut part) = (Vec::new(), String::new());
         let mut chars = text.chars().peekable();

@@ -1,4 +1,4 @@
-//! JSON text written anew: without white space, or for people.
+//! JSON text rewritten: without white space, or for people.
 
 use crate::MAX_DEPTH;
 use serde::ser::{Error, Serialize, Serializer};

@@ -275,7 +275,7 @@ mod tests {
             prop_assert_eq!(sum.to_string(), (i128::from(a) + i128::from(b)).to_string());
         }
 
-        /// What is written is read as the same number, and is JSON.
+        /// The written text is JSON, and reads as the same number.
         #[test]
         fn is_spelled_as_it_is_read(digits in "-?[0-9]{1,40}", exponent in -140_i32..140) {
             let decimal = Decimal::parse(&format!("{digits}e{exponent}")).unwrap();
@@ -284,7 +284,7 @@ mod tests {
             prop_assert_eq!(Decimal::parse(&text), Some(decimal));
         }
 
-        /// Whatever is spelled anew is JSON, and the same number.
+        /// Every respelled number is JSON, and the same number.
         #[test]
         fn every_number_is_json(text in "[-+]?[0-9]{0,45}\\.?[0-9]{0,45}([eE][-+]?[0-9]{1,2})?") {
             match number(&text) {

@@ -2,7 +2,7 @@
 //!
 //! `serde_json::Value` holds an integer of 64 bits or a double, and rounds any other number without a word. DynamoDB's
 //! numbers have 38 digits. So whatever carries somebody's data through the project carries it as text
-//! ([`RawValue`](serde_json::value::RawValue)), and this crate has what is done with such texts:
+//! ([`RawValue`](serde_json::value::RawValue)), and this crate processes such texts:
 //!
 //! - [`Decimal`]: the value of a number's text.
 //! - [`number`]: a number that DynamoDB spelled, as JSON spells it.

@@ -38,7 +38,7 @@ impl<'a> Numbers<'a> {
         Self { name, rest: json }
     }
 
-    /// What is left of the text behind the last number.
+    /// The rest of the text after the last number.
     pub fn rest(&self) -> &'a str {
         self.rest
     }

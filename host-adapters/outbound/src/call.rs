@@ -127,7 +127,7 @@ impl Service {
     }
 }
 
-/// The response as a component gets it. What is not UTF-8 in it is not JSON either: it only has to be shown.
+/// The response for a component. Bytes that are not UTF-8 are not JSON either: they only have to be shown.
 fn told(response: Response<Vec<u8>>) -> ServiceResponse {
     let (parts, body) = response.into_parts();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

@@ -17,7 +17,7 @@ struct Known {
 }
 
 impl ShardIterators {
-    /// Takes the iterator of a position: what it leads to is read once. One as old as `fresh` is not used any more.
+    /// Takes the iterator of a position, which is used once. One as old as `fresh` is no longer used.
     pub fn take(&mut self, position: &Position, fresh: Duration) -> Option<String> {
         self.0.retain(|known| known.since.elapsed() < fresh);
         let at = self.0.iter().position(|known| known.position == *position)?;
@@ -31,7 +31,7 @@ impl ShardIterators {
     }
 }
 
-/// Refuses what no sequence number of at most so many decimal digits can be.
+/// Refuses a text that cannot be a sequence number of at most this many decimal digits.
 ///
 /// # Errors
 /// `invalid`.

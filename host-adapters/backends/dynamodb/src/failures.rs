@@ -1,4 +1,4 @@
-//! How often messages of queues have failed: an item for each message that failed, beside the lease table.
+//! How often messages of queues have failed: an item for each message that failed, in a table next to the lease table.
 //!
 //! A count is read and then written, which takes two calls for many messages. Only one host at a time has a message, so
 //! nothing is lost between the two; if the queue hands a message out twice, a failure may count once instead of twice.

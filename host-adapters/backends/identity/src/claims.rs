@@ -73,7 +73,7 @@ impl<'t> Token<'t> {
             _ => return Err(no_token()),
         };
         if header.crit {
-            // No extension is understood, and an empty list, or what is not a list, is not allowed.
+            // No extension is supported, and an empty list, or a value that is not a list, is not allowed.
             return Err(denied("the token requires extensions (`crit`) that are not understood"));
         }
         let kid = header.kid.ok_or_else(|| denied("the token names no key (`kid`)"))?;

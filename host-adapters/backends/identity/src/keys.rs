@@ -1,7 +1,7 @@
 //! The issuer's public keys. They are fetched with the first token, and again when they are ten minutes old or a token
-//! names an unknown key. While known keys are renewed they serve on, so that no request waits for the issuer; after a day
-//! without a renewal they serve no more. They are fetched at most every 10 s, so that made-up key ids do not cause
-//! requests.
+//! names an unknown key. While known keys are renewed they serve on, so that no request waits for the issuer; after a
+//! day without a renewal they are no longer used. They are fetched at most every 10 s, so that made-up key ids do not
+//! cause requests.
 
 use super::denied;
 use host_adapters_platform::Result;
@@ -130,7 +130,7 @@ impl Keys {
         }
     }
 
-    /// Fetches the keys in a task of its own, unless that was tried lately.
+    /// Fetches the keys in a separate task, unless that was attempted recently.
     fn fetch(&self, now_ms: i64, fetching: OwnedMutexGuard<()>) -> JoinHandle<()> {
         let shared = self.0.clone();
         tokio::spawn(async move { shared.fetch(now_ms, fetching).await })

@@ -4,7 +4,7 @@
 use host_adapters_records::identity::Claims;
 use std::collections::HashMap;
 
-/// Most tokens of a generation; each takes some 300 bytes.
+/// The most tokens of a generation; each takes about 300 bytes.
 const GENERATION: usize = 50_000;
 
 type Hash = [u8; 32];

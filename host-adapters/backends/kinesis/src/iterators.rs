@@ -15,7 +15,7 @@ const FRESH: Duration = Duration::from_secs(4 * 60);
 pub(super) struct Iterators(Mutex<HashMap<(String, String), ShardIterators>>);
 
 impl Iterators {
-    /// Drops the iterators of shards that are not listed any more.
+    /// Drops the iterators of shards that are no longer listed.
     pub(super) fn keep(&self, stream: &str, listed: &[Shard]) {
         let is_listed = |shard: &str| listed.iter().any(|listed| listed.id == shard);
         self.all().retain(|(of, shard), _| of != stream || is_listed(shard));

@@ -80,7 +80,7 @@ impl Kinesis {
         Ok(answers)
     }
 
-    /// Makes one request; returns what Kinesis says of each record.
+    /// Makes one request; returns the result of each record.
     async fn put_once(&self, stream: &str, real: &str, request: &[Open]) -> Result<Vec<PutRecordsResultEntry>> {
         let wrong = |error: aws_sdk_kinesis::error::BuildError| Error::new(ErrorKind::Invalid, error.to_string());
         let entries: Vec<_> =

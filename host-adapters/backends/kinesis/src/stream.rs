@@ -78,7 +78,7 @@ impl Kinesis {
         let (mut shards, mut next) = (Vec::new(), None);
         loop {
             let request = self.client.list_shards();
-            // The token stands for the stream, and no name may stand beside it.
+            // The token identifies the stream, and no name may be given with it.
             let request = match next {
                 None => request.stream_name(&real),
                 Some(token) => request.next_token(token),

@@ -38,7 +38,7 @@ impl Mongo {
     /// The collections with these names, each with `prefix` before it, in `database` at `uri`; connects at first use.
     ///
     /// # Errors
-    /// Says what is wrong with the address, without quoting it: it may hold a password.
+    /// Describes the fault of the address without quoting it, because it may contain a password.
     pub async fn new(
         uri: &str,
         database: &str,
@@ -164,7 +164,7 @@ fn double(number: f64) -> Value {
     Number::from_f64(number).map_or_else(|| name.into(), Value::Number)
 }
 
-/// Codes of a call that is wrong in itself: BadValue, FailedToParse, TypeMismatch, PathNotViable,
+/// Codes of a call that can never succeed: BadValue, FailedToParse, TypeMismatch, PathNotViable,
 /// ConflictingUpdateOperators, DollarPrefixedFieldName, EmptyFieldName, ImmutableField, CannotBackfillArray,
 /// CannotIndexParallelArrays, and what a document cannot be.
 const INVALID: [i32; 13] = [2, 9, 14, 28, 40, 52, 56, 66, 154, 171, 10_334, 17_280, 17_419];

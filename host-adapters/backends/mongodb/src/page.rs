@@ -52,7 +52,7 @@ fn is_typed(value: &Value) -> bool {
     }
 }
 
-/// Adds to a filter that what comes before the page is not wanted.
+/// Adds to a filter the condition that excludes everything before the page.
 fn filter(filter: Document, query: &Query) -> Document {
     match query.after.as_ref().map(|after| before(query, after)) {
         Some(before) if !before.is_empty() => doc! {"$and": [filter, {"$nor": before}]},
@@ -142,7 +142,8 @@ fn before_a_position(path: &str) -> &str {
     position.and_then(|dot| path.get(..dot)).unwrap_or(path)
 }
 
-/// Takes the `_id` out of a document. It stands in an object of its own, which tells this backend's places from others'.
+/// Takes the `_id` out of a document. It is put into a separate object, which distinguishes this backend's places from
+/// others'.
 fn place(query: &Query, document: &mut Document) -> Result<Place> {
     let id = value!({"_id": typed(&document.remove("_id").unwrap_or(Bson::Null))});
     let key =

@@ -86,7 +86,7 @@ impl Redis {
         Err(CacheError::Unavailable(down))
     }
 
-    /// Replaces the connection: one on which nothing comes back any more is not noticed otherwise.
+    /// Replaces the connection, because a dead connection is not noticed otherwise.
     fn reconnect(&self) {
         if let Ok(connection) = connecting(&self.client) {
             *self.connection() = connection;

@@ -40,8 +40,8 @@ impl S3 {
         Ok(())
     }
 
-    /// The error for a key under which HEAD found nothing: its response has no body that would tell what is missing. A
-    /// bucket that is missing is for the operator to make, so it is an outage.
+    /// The error for a key at which HEAD found nothing: its response has no body that says what is missing. A bucket
+    /// that is missing is for the operator to make, so it is an outage.
     pub(super) async fn absent(&self, bucket: &str, key: &ObjectKey) -> Error {
         let has = async { self.has(&self.names.real(bucket)?).await };
         match has.await {

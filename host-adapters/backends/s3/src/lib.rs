@@ -84,7 +84,7 @@ impl ObjectsBackend for S3 {
         match request.if_match(format!("\"{etag}\"")).range(bytes).send().await {
             Ok(answer) if unquoted(answer.e_tag()) != etag => Err(changed(bucket, key)),
             Ok(answer) => body(&real, answer, range).await,
-            // Any other 404 tells of the bucket, or of a server that is not S3.
+            // Any other 404 is about the bucket, or from a server that is not S3.
             Err(failed) if failed.code() == Some("NoSuchKey") => Err(absent(bucket, key)),
             Err(failed) => match status(&failed) {
                 Some(PRECONDITION_FAILED) => Err(changed(bucket, key)),

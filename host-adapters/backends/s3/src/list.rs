@@ -1,4 +1,5 @@
-//! Lists objects. S3 orders keys by their bytes, and goes on behind any key, so a page's last key is the next one's place.
+//! Lists objects. S3 orders keys by their bytes, and can continue after any key, so a page's last key is the position
+//! of the next page.
 
 use super::{S3, millis, unquoted};
 use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;

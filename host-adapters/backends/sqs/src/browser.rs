@@ -63,7 +63,7 @@ impl Sqs {
         Ok(messages)
     }
 
-    /// Receives until there are this many messages, or no more: one receive may return fewer than there are.
+    /// Receives until there are this many messages, or no more messages: one receive may return fewer than there are.
     async fn gather(&self, queue: &str, max: usize) -> Result<Vec<Received>> {
         let mut messages: Vec<Received> = Vec::new();
         while messages.len() < max {
@@ -80,7 +80,7 @@ impl Sqs {
         Ok(messages)
     }
 
-    /// Receives until all the messages are found, or there are no more. Other messages are given back.
+    /// Receives until all the messages are found, or there are no more. Other messages are returned.
     async fn receive_these(&self, queue: &str, ids: &HashSet<&str>) -> Result<Vec<Received>> {
         self.unhide(queue).await?;
         let (mut found, mut others, mut met) = (Vec::new(), Vec::new(), HashSet::new());

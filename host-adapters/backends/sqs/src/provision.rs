@@ -78,8 +78,8 @@ impl Sqs {
     }
 }
 
-/// What differs between an existing queue and what it should be, and what to do. SQS leaves out what is not set, and always
-/// tells the two times: a server that does not tell them has none.
+/// The differences between an existing queue and its declaration, and what to do. SQS leaves out attributes that are
+/// not set, and always tells the two times: a server that does not tell them has none.
 fn difference(real: &str, url: &str, has: &Attributes, wanted: &Attributes) -> Option<Difference> {
     let (mut differences, mut changes, mut is_harmful) = (Vec::new(), BTreeMap::new(), false);
     for name in [VISIBILITY, RETENTION, FIFO, DEDUPLICATION, REDRIVE] {

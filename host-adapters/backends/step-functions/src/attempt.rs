@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::num::NonZeroU32;
 
-/// Most bytes of a task id. That of an item of a map has some 200: an execution's ARN and the item's index.
+/// The most bytes of a task id. That of an item of a map has about 200: an execution's ARN and the item's index.
 const MAX_TASK_ID_BYTES: usize = 512;
 /// What precedes the names of state machine and execution in an execution's ARN.
 const EXECUTION: &str = ":execution:";
@@ -20,10 +20,10 @@ struct Envelope<'a> {
     input: &'a RawValue,
 }
 
-/// The attempt that a token and an activity's input stand for.
+/// The attempt that a token and an activity's input identify.
 ///
 /// # Errors
-/// When the input is not such an envelope; says what is wrong with it.
+/// When the input is not such an envelope, with its fault.
 pub fn read(worker: &str, token: String, input: &str) -> Result<TaskAttempt, String> {
     let envelope: Envelope<'_> = serde_json::from_str(input).map_err(|error| error.to_string())?;
     let Envelope { task_id, attempt, input } = envelope;

@@ -1,4 +1,4 @@
-//! What the service is told of an attempt. The names of errors are those that a state machine retries, or does not.
+//! The reports of an attempt to the service. A state machine retries, or does not, by the names of the errors.
 
 use crate::StepFunctions;
 use crate::poll::Polls;
@@ -25,7 +25,7 @@ pub const WAITING: &str = "Registration.Waiting";
 /// [SendTaskFailure]: https://docs.aws.amazon.com/step-functions/latest/apireference/API_SendTaskFailure.html
 const MAX_CAUSE_CHARS: usize = 2048;
 
-/// The codes of an attempt that is not ours any more: its time is over, its execution has ended.
+/// The codes of an attempt that this host has lost: its time is over, or its execution has ended.
 const OVER: [&str; 3] = ["TaskTimedOut", "TaskDoesNotExist", "InvalidToken"];
 /// The code of an output that the service does not take.
 const INVALID_OUTPUT: &str = "InvalidOutput";
@@ -53,7 +53,7 @@ impl TaskBackend for StepFunctions {
     async fn succeed(&self, attempt: &TaskAttempt, output: &str) -> Result<bool> {
         let request = self.client.send_task_success().task_token(&attempt.token).output(output);
         match request.send().await {
-            // It would be refused as often as it is sent.
+            // It would be refused every time.
             Err(refused) if refused.code() == Some(INVALID_OUTPUT) => {
                 let cause = refused.message().unwrap_or_default().to_owned();
                 self.fail(attempt, &TaskFailure { error: TaskError::BadOutput, cause }, NextAttempt::Never).await
@@ -81,7 +81,7 @@ impl TaskBackend for StepFunctions {
         self.send_failure(&attempt.worker, &attempt.token, WAITING, cause).await
     }
 
-    /// A state machine is told of an attempt once, at its end, so this host alone counts these.
+    /// A state machine learns of an attempt only at its end, so only this host counts these.
     async fn repeat(&self, attempt: &TaskAttempt) -> Result<Option<u32>> {
         Ok(Some(attempt.number.saturating_add(1)))
     }

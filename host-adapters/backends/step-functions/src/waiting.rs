@@ -1,6 +1,6 @@
-//! Long polls that outlive whoever waits for them. A poll cannot be called back: the service may just be handing something
-//! over, which would be lost with the connection, and hold other polls up ([latency of polls]). So a poll that was begun
-//! goes on to its end, and what it gets is for whoever waits then.
+//! Long polls that outlive their callers. A poll cannot be called back: the service may just be handing something over,
+//! which would be lost with the connection, and hold other polls up ([latency of polls]). So a poll that was begun goes
+//! on to its end, and what it gets is for whoever waits then.
 //!
 //! [latency of polls]: https://docs.aws.amazon.com/step-functions/latest/dg/bp-activity-pollers.html
 
@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// How long what has arrived waits to be taken. Whoever takes something comes back at once, unless it has stopped.
+/// How long an arrived attempt waits to be taken. A runner that takes one comes back at once, unless it has stopped.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// The shortest poll that gets nothing: a server that does not hold polls is not asked more often.
 const SHORTEST: Duration = Duration::from_secs(1);
@@ -26,7 +26,7 @@ pub struct Waiting<T> {
 struct State<T> {
     /// Those who wait.
     takers: usize,
-    /// Polls under way.
+    /// Polls in progress.
     polls: usize,
     /// What has arrived and nobody has taken yet, each with its number.
     arrived: VecDeque<(u64, T)>,
@@ -40,7 +40,7 @@ pub trait LongPoll: Clone + Send + Sync + 'static {
     type Item: Send + 'static;
     /// One poll; `None` if there was nothing until its end.
     fn poll(&self) -> impl Future<Output = Option<Self::Item>> + Send;
-    /// Gives back what nobody takes any more.
+    /// Returns attempts that nobody takes.
     fn give_back(&self, item: Self::Item) -> impl Future<Output = ()> + Send;
 }
 
@@ -160,7 +160,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-    /// A server that holds polls for a minute, and keeps what is given back.
+    /// A server that holds polls for a minute, and records what is returned.
     #[derive(Clone)]
     struct Server(Arc<Held>);
 

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 json_of_attributes!(aws_sdk_dynamodbstreams::types::AttributeValue);
 
-/// The changes of `table`. A record that is not the change of an item with string keys is left out: counted, and said.
+/// The changes of `table`. A record that is not the change of an item with string keys is left out, counted and logged.
 /// The table's keys and its stream are checked before it is read, so this happens only if somebody changes the table
 /// meanwhile.
 pub(super) fn changes(table: &str, records: Vec<Record>) -> Vec<Change> {

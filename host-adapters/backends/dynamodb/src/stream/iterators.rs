@@ -20,7 +20,7 @@ struct Stream {
 }
 
 impl Iterators {
-    /// Updates the shards of a stream; iterators of shards that are not listed any more are dropped.
+    /// Updates the shards of a stream; iterators of shards that are no longer listed are dropped.
     pub(super) fn learn(&self, table: &str, arn: String, listed: &[Shard]) {
         let mut streams = self.streams();
         let mut before = streams.remove(table).filter(|stream| stream.arn == arn);

@@ -8,7 +8,7 @@ pub(super) type HashKeys = RangeInclusive<u128>;
 /// All hash keys in equal parts, as Kinesis makes them.
 pub(super) fn evenly(shards: u32) -> Vec<HashKeys> {
     let shards = u128::from(shards.max(1));
-    // Of 2^128, which is one more than the greatest: what each has, and what is left over.
+    // The share of each in 2^128, which is one more than the greatest hash key, and the remainder.
     let (each, over) = match (u128::MAX / shards, u128::MAX % shards + 1) {
         (each, over) if over == shards => (each.wrapping_add(1), 0),
         parts => parts,
@@ -53,7 +53,7 @@ pub(super) fn next_step(open: &[HashKeys], wanted: &[HashKeys]) -> Option<Step> 
 mod tests {
     use super::*;
 
-    /// Takes all steps; returns them with what is open then.
+    /// Takes all steps; returns them with the shards that are open afterwards.
     fn steps(open: &[HashKeys], wanted: &[HashKeys]) -> (Vec<Step>, Vec<HashKeys>) {
         let (mut open, mut steps) = (open.to_vec(), Vec::new());
         while let Some(step) = next_step(&open, wanted) {

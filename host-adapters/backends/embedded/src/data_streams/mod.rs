@@ -39,7 +39,7 @@ pub(super) struct DataStream {
 }
 
 impl DataStream {
-    /// Reads the shards, and makes as many of them as are declared.
+    /// Reads the shards, and splits or merges them until there are as many as declared.
     pub(super) fn load(
         conn: &Connection,
         id: i64,

@@ -14,7 +14,7 @@ const COUNT_BITS: u32 = 40;
 pub(super) struct OpenShard {
     /// Its number in the file.
     pub(super) id: i64,
-    /// Its number in the stream, by which it is named.
+    /// Its number in the stream, from which its name is formed.
     number: i64,
     pub(super) keys: HashKeys,
 }
@@ -35,7 +35,7 @@ fn name(number: i64) -> String {
 }
 
 impl Part {
-    /// The shard of this name; `None` where there is none any more.
+    /// The shard of this name; `None` if it no longer exists.
     pub(super) fn find(conn: &Connection, stream: i64, shard: &str) -> rusqlite::Result<Option<Self>> {
         let Some(number) = shard.strip_prefix("shardId-").and_then(|digits| digits.parse::<i64>().ok()) else {
             return Ok(None);
@@ -45,7 +45,7 @@ impl Part {
         conn.prepare_cached(sql)?.query_row((stream, number), part).optional()
     }
 
-    /// All its sequence numbers, used or not; the first stands for none.
+    /// All its sequence numbers, used or not; the first means none.
     pub(super) fn range(&self) -> RangeInclusive<i64> {
         let first = first_of(self.id);
         first..=first + ((1 << COUNT_BITS) - 1)

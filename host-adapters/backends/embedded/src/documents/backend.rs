@@ -52,7 +52,7 @@ fn update(
     Ok(Ok(UpdateResult { matched: 1, modified: changed.is_some().into() }))
 }
 
-/// The document after the update; `None` where it stays as it is.
+/// The document after the update; `None` if it does not change.
 fn changed(text: &str, update: &Update) -> Result<Option<String>> {
     let after = update.apply(text)?;
     after.iter().try_for_each(|text| check_size("a document", text.len()))?;

@@ -65,7 +65,7 @@ fn places(conn: &Connection, collection: i64, query: &Query) -> rusqlite::Result
         if found.last().is_some_and(|place| !query.is_after(place)) {
             found.pop();
         }
-        // Sorted now and then, so that no more is kept than some pages.
+        // Sorted at intervals, so that only a few pages are kept.
         if found.len() >= 4 * enough {
             keep_first(query, &mut found, enough);
         }

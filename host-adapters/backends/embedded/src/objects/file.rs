@@ -1,7 +1,7 @@
 //! The file of one object: opening, reading and writing it.
 //!
-//! Only regular files are objects. Links are not followed, because whoever writes into the folder may lack the host's rights,
-//! and nothing waits for the writer of a FIFO.
+//! Only regular files are objects. Links are not followed, because programs that write into the folder may not have the
+//! host's rights, and nothing waits for the writer of a FIFO.
 
 use super::version::Version;
 use super::{UNFINISHED, file_name};

@@ -61,7 +61,7 @@ impl Buckets {
     }
 }
 
-/// Syncs the names of the buckets' folders, and that of the folder which holds them: puts sync what is below.
+/// Syncs the names of the buckets' folders and of their parent; puts sync everything below.
 fn sync_names(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()?;
     let data = folder.parent().filter(|data| !data.as_os_str().is_empty());

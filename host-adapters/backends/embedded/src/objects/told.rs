@@ -41,7 +41,7 @@ pub(super) fn mark(conn: &Connection, of: &Notification, versions: &[(String, St
     versions.iter().try_for_each(|(key, etag)| update.execute((&of.queue, &of.bucket, key, etag)).map(drop))
 }
 
-/// Forgets objects that are not there any more.
+/// Forgets objects that no longer exist.
 pub(super) fn forget(conn: &Connection, of: &Notification, keys: &[String]) -> rusqlite::Result<()> {
     let mut delete = conn.prepare_cached("DELETE FROM notified WHERE queue = ?1 AND bucket = ?2 AND key = ?3")?;
     keys.iter().try_for_each(|key| delete.execute((&of.queue, &of.bucket, key)).map(drop))

@@ -11,7 +11,7 @@ const TAKE: &str = "UPDATE messages SET visible_ms = ?4, receives = receives + 1
     WHERE id IN (SELECT id FROM messages WHERE queue = ?1 AND visible_ms <= ?2 ORDER BY visible_ms LIMIT ?3)
     RETURNING id, uuid, body, attributes, receives, sent_ms, grp";
 
-/// In the order of sending, without groups of which a message is in flight.
+/// In the order of sending, without groups that have a message in flight.
 const TAKE_IN_ORDER: &str = "UPDATE messages SET visible_ms = ?4, receives = receives + 1, receipt = ?5
     WHERE id IN (SELECT id FROM messages AS next WHERE queue = ?1 AND visible_ms <= ?2 AND NOT EXISTS (
                      SELECT 1 FROM messages AS other
@@ -116,7 +116,7 @@ impl Take<'_> {
             receives = self.queue.max_receive_count,
             "message moved to the dead-letter queue: receives exhausted"
         );
-        // As in SQS, retention begins anew in a FIFO queue, and only there.
+        // As in SQS, retention begins again in a FIFO queue, and only there.
         let sent_ms = if dead_letters.is_fifo { Some(self.now_ms) } else { None };
         let sql = "UPDATE messages SET queue = ?2, visible_ms = ?3, receives = receives - 1, receipt = 0,
                    attributes = ?4, sent_ms = coalesce(?5, sent_ms) WHERE id = ?1";
@@ -125,7 +125,8 @@ impl Take<'_> {
     }
 
     fn next_due(&self, conn: &Connection) -> rusqlite::Result<i64> {
-        // What is visible in a FIFO queue waits for its group: for a message in flight to become visible or be deleted.
+        // A visible message of a FIFO queue waits for its group, until the message in flight becomes visible or is
+        // deleted.
         let after_ms = if self.queue.is_fifo { self.now_ms } else { i64::MIN };
         let sql = "SELECT min(visible_ms) FROM messages WHERE queue = ?1 AND visible_ms > ?2";
         let due: Option<i64> = conn.prepare_cached(sql)?.query_row((self.queue.id, after_ms), |row| row.get(0))?;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(50);
 
-/// Takes the lock, a file beside the store, which readers of the store do not need.
+/// Takes the lock, a file next to the store, which readers of the store do not need.
 pub(super) fn take(store: &Path) -> Result<File, OpenError> {
     let path = store.with_extension("lock");
     let began = Instant::now();

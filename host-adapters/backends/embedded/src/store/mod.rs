@@ -40,7 +40,7 @@ impl Store {
     }
 
     /// Runs `job` in a transaction of the writer and returns when it is on disk. If `job` fails, all its changes are
-    /// undone. `after` runs once it is committed, even if the caller does not wait any more.
+    /// undone. `after` runs once it is committed, even if the caller no longer waits.
     pub(super) async fn write<T: Send + 'static>(
         &self,
         job: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -49,7 +49,7 @@ impl Store {
         self.writer.run(job, after).await
     }
 
-    /// Runs `read` on a connection of its own. It sees all writes that were acknowledged before.
+    /// Runs `read` on its own connection. It sees all writes that were acknowledged before.
     pub(super) async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,

@@ -71,7 +71,7 @@ where
             (None, Some(Err(error))) => Err(failed(&error)),
             (None, None) => Err(closed()),
         };
-        // The caller may not wait any more; the write is kept all the same.
+        // The caller may no longer wait; the write is still kept.
         let _ = self.reply.send(answer);
     }
 }

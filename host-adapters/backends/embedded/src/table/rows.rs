@@ -18,7 +18,7 @@ impl Rows<'_> {
     pub(super) fn put(&self, item: &Item) -> rusqlite::Result<()> {
         let old = self.get(&item.key)?;
         match old {
-            // DynamoDB makes no record of a put that changes nothing.
+            // DynamoDB creates no record for a put that changes nothing.
             Some(old) if json::same(&old, &item.text) => Ok(()),
             old => self.store(&item.key, old.as_deref(), &item.text),
         }

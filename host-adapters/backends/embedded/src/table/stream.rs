@@ -48,7 +48,7 @@ impl Stream {
         self.shards.get(number).map_or(0, |shard| shard.next.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Drops what is settled or a day old; returns how many records of the latter are not settled.
+    /// Drops records that are settled or a day old; returns how many of the old ones are not settled.
     pub(super) fn prune(&self, conn: &Connection, now_ms: i64) -> rusqlite::Result<usize> {
         let prune = |shard: &Shard| shard.prune(conn, &self.consumers, now_ms - RETENTION_MS);
         self.shards.iter().map(prune).sum()
@@ -66,7 +66,7 @@ impl Shard {
         Ok(shard)
     }
 
-    /// All its sequence numbers, used or not; the first stands for none.
+    /// All its sequence numbers, used or not; the first means none.
     pub(super) fn range(&self) -> RangeInclusive<i64> {
         let first = self.id << COUNT_BITS;
         first..=first + ((1 << COUNT_BITS) - 1)

@@ -11,7 +11,7 @@ use uuid::Uuid;
 /// each time.
 const MOST_LOST: u32 = 200;
 
-/// One that is running is due when its lease is over: the attempt under way is lost.
+/// A running one is due when its lease has expired: the running attempt is lost.
 const TAKE: &str = "UPDATE executions
     SET lost = lost + (state = 'running'), state = 'running', attempts = attempts + 1, due_ms = ?3, token = ?4
     WHERE id = (SELECT id FROM executions WHERE worker = ?1 AND ended_ms IS NULL AND due_ms <= ?2 ORDER BY due_ms, id LIMIT 1)
@@ -70,7 +70,7 @@ pub(super) fn take(
     }
 }
 
-/// Ends an execution of which too many attempts were lost. The one that was to begin has not.
+/// Ends an execution with too many lost attempts, before the next one begins.
 fn exhaust(conn: &Connection, id: i64, attempt: &TaskAttempt, now_ms: i64) -> rusqlite::Result<()> {
     let TaskAttempt { worker, name: execution, task_id: task, .. } = attempt;
     let error = TaskError::AttemptsExhausted.name();
@@ -89,9 +89,9 @@ pub(super) fn next_due(conn: &Connection, worker: &str) -> rusqlite::Result<i64>
     Ok(due.unwrap_or(i64::MAX))
 }
 
-/// What becomes of the attempt under way.
+/// What happens to the running attempt.
 pub(super) enum Change<'a> {
-    /// It goes on until this time.
+    /// It continues until this time.
     Extend(i64),
     /// The execution has this output.
     Succeed(&'a str),
@@ -103,7 +103,7 @@ pub(super) enum Change<'a> {
     Postpone(&'a str, i64),
 }
 
-/// Changes an attempt, if it is still the one under way. Returns whether it was.
+/// Changes an attempt, if it is still the running one. Returns whether it was.
 pub(super) fn change(conn: &Connection, token: Token, change: &Change<'_>, now_ms: i64) -> rusqlite::Result<bool> {
     let Token { row, mark } = token;
     let run = |set: &str, params: &[&dyn rusqlite::ToSql]| {
@@ -131,7 +131,7 @@ pub(super) fn change(conn: &Connection, token: Token, change: &Change<'_>, now_m
     }
 }
 
-/// Counts another attempt in place of the one under way, if that is still this one. Returns its number.
+/// Counts another attempt in place of the running one, if that is still this one. Returns its number.
 pub(super) fn repeat(conn: &Connection, Token { row, mark }: Token) -> rusqlite::Result<Option<u32>> {
     let sql = "UPDATE executions SET attempts = attempts + 1 WHERE id = ?1 AND token = ?2 AND state = 'running'
                RETURNING attempts";
