@@ -45,7 +45,7 @@ fn not_verified(ports: &impl Ports, error: &Error) -> Response {
     Response::error(503, "UNAVAILABLE", "tokens cannot be verified now; try again")
 }
 
-/// The caller may repeat the request after 429 and 503. What the service says is for the log.
+/// The caller may repeat the request after 429 and 503. The service's message is for the log.
 fn not_found_out(ports: &impl Ports, error: &ServiceError, event_id: &str) -> Response {
     ports.failed("Campaigns of an event not found", error, json!({"eventId": event_id}));
     match error {

@@ -1,5 +1,4 @@
-//! campaignsByEvent: answers which campaigns there are for an event, from the Campaign Service, by the token of the fan who
-//! asks.
+//! campaignsByEvent: returns the campaigns of an event from the Campaign Service, with the token of the fan who asks.
 //!
 //! [`event`] reads the request, [`answer`] answers it, over [`ports`].
 

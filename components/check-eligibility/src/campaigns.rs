@@ -1,7 +1,7 @@
 //! Reads campaigns, cache-aside: Redis first, then the documents, whose result is then cached.
 //!
-//! A broken cache, or a cached value that is not a campaign, costs a read of the documents and a warning. The instance
-//! keeps no campaigns, so deleting one from the cache makes a change effective everywhere.
+//! With a broken cache, or a cached value that is not a campaign, the documents are read and a warning is logged. The
+//! instance does not cache campaigns itself, so deleting one from the cache makes a change effective everywhere.
 
 use crate::world::{Outage, World};
 use registration::campaign::Campaign;

@@ -92,7 +92,7 @@ async fn decide(world: &impl World, claims: &Claims, input: Input, now: DateTime
     }
 }
 
-/// The country by which the fields are read. A code that is not known is worth a warning: somebody's form is wrong.
+/// The country for reading the fields. An unknown code causes a warning, because a client's form is faulty.
 fn country(world: &impl World, code: Option<&str>) -> Option<Country> {
     let code = code.filter(|code| !code.trim().is_empty())?;
     let country = Country::read(code);

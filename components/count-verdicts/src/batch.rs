@@ -1,4 +1,4 @@
-//! What the events of a batch say. Pure.
+//! The contents of a batch's events. Pure.
 
 use scoring::counts::{Beside, Origin, Position, Record};
 use std::collections::{BTreeMap, BTreeSet};

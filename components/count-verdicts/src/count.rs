@@ -108,7 +108,7 @@ async fn write(
     again
 }
 
-/// What becomes of records when a call fails: none is given up, because the position would pass it.
+/// The disposition of records when a call fails: none is given up, because the position would pass it.
 fn failed(error: &Error) -> Disposition {
     match error.disposition() {
         Disposition::GiveUp(reason) => Disposition::retry(reason),

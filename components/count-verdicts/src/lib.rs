@@ -1,5 +1,5 @@
-//! countVerdicts: counts the verified, rejected and selected fans of each campaign, as the changes of demand-table show
-//! them (docs/scoring.md, "Counts").
+//! countVerdicts: counts the verified, rejected and selected fans of each campaign, from the changes of demand-table
+//! (docs/scoring.md, "Counts").
 
 mod batch;
 mod count;

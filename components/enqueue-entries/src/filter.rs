@@ -1,7 +1,7 @@
 //! Decides which changes of `demand-table` are replicated: only those of entries. Pure.
 //!
-//! A removal is replicated whoever removed the entry. Where DynamoDB did, because the item's time to live had ended
-//! (`userIdentity`), the entry is gone like any other, and the Entry Service must not keep it.
+//! A removal is replicated, whatever its cause. If DynamoDB removed the entry because the item's time to live had ended
+//! (`userIdentity`), the Entry Service must not keep it either.
 
 use registration::entry::{self, Operation};
 use serde::de::Error as _;

@@ -1,5 +1,5 @@
-//! Which codes the winners get. No code is given to two fans, and none that is reserved is forgotten: codes that the
-//! market has reserved and that no winner gets are used up before more are reserved, whoever reserved them.
+//! Which codes the winners get. No code is given to two fans, and no reserved code is lost: codes that the market has
+//! reserved and that no winner gets are used before more are reserved, whichever task reserved them.
 
 use crate::failed::Failed;
 use crate::input::Selection;
@@ -48,7 +48,8 @@ pub async fn find(ports: &impl Ports, selection: &Selection, wanted: Wanted<'_>)
     }
     let reserved = reserved(ports, selection).await?;
     let mut codes = free(ports, selection, &reserved, wanted).await?;
-    // Enough are enough: a market that has used up its codes is not to fail for what nobody gets.
+    // Only as many codes as needed are required: a market that has used up its codes must not fail because of codes
+    // that no fan would get.
     let missing = if codes.len() < winners { winners.max(MIN_RESERVED) - codes.len() } else { 0 };
     let data =
         json!({"marketId": selection.market_id, "reserved": reserved.len(), "free": codes.len(), "more": missing});
@@ -87,7 +88,7 @@ enum Claim {
     Kept,
     /// The winner never gets it, for the entry holds another one: that of another market, whose message came first.
     Free,
-    /// The winner has no entry any more. Only the Entry Service knows whether the code was given before.
+    /// The winner no longer has an entry. Only the Entry Service knows whether the code was assigned before.
     Gone,
 }
 

@@ -3,7 +3,7 @@
 use worker_kit::platform::{Error, ErrorKind};
 use worker_kit::services::ServiceError;
 
-/// The status by which a task says that it waits: its attempt has not failed, and gives its place to other tasks.
+/// The status with which a task says that it waits: its attempt has not failed, and frees its slot for other tasks.
 pub const WAITS: u16 = 429;
 
 /// Why a task fails.
@@ -66,8 +66,8 @@ impl From<Error> for Failed {
     }
 }
 
-/// What a service says of the request itself, it says at each attempt. A status that may speak of its address or of its
-/// state (401, 404, 500, …) may be another one later.
+/// A service's verdict about the request itself is the same at each attempt. A status that may speak of its address or
+/// of its state (401, 404, 500, …) may be another one later.
 impl From<ServiceError> for Failed {
     fn from(error: ServiceError) -> Self {
         match &error {

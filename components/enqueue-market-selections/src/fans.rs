@@ -50,7 +50,7 @@ pub async fn read(
     let mut pages = Pages::default();
     while let Some(page) = pages.read(async |after| ports.unassigned(selection, after).await).await? {
         for record in page.records {
-            // Whoever has a code has won, whatever the list says.
+            // A fan who has a code has won, whatever the list says.
             if record.code.is_some() {
                 continue;
             }

@@ -1,4 +1,4 @@
-//! What a task asks for. Pure.
+//! The input of a task. Pure.
 
 use serde_json::{Map, Value};
 use worker_kit::Request;
@@ -26,7 +26,7 @@ pub struct Selection {
 /// Why a request is not a selection's.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Malformed {
-    /// What is wrong; it names the field.
+    /// The fault; it names the field.
     pub problem: String,
     /// What is known, if that is campaign and market: enough to report the failure.
     pub selection: Option<Selection>,
@@ -46,7 +46,7 @@ impl Selection {
     /// a campaign, a market or an execution has it, and keys stay legible.
     ///
     /// # Errors
-    /// What is wrong with the input.
+    /// The fault of the input.
     pub fn new(request: &Request) -> Result<Self, Malformed> {
         let input: Value = serde_json::from_str(&request.body).map_err(|_| "the input is not JSON".to_owned())?;
         let Value::Object(input) = input else { return Err("the input is not an object".to_owned().into()) };

@@ -1,14 +1,14 @@
 //! enqueueMarketSelections: selects the winners of a market, reserves their codes, and queues a message for each fan.
 //!
-//! - [`input`]: what a task asks for; [`failed`]: why it fails, and whether another attempt helps.
+//! - [`input`]: the input of a task; [`failed`]: why it fails, and whether another attempt helps.
 //! - [`lock`]: one task of a market at a time, and the list of the market's plans.
 //! - [`fans`]: who is eligible, best first, and how many win; [`codes`]: which codes they get; [`plan`]: both, as stored.
 //! - [`messages`]: what is queued. [`select`]: the steps, over [`ports`].
 //!
-//! The plan is the point of no return. What fails before it leaves nothing but reserved codes, which the next task of the
-//! market uses up: the task has selected nobody. (Winners of an earlier task, whose attempts were used up before it had told
-//! them, it may have told first.) What fails after it, for whatever reason, is repeated from the plan to the last attempt;
-//! then the market's next task tells the winners.
+//! The plan is the point of no return. A task that fails before it has selected nobody, and leaves only reserved codes,
+//! which the next task of the market uses. (It may already have queued the messages of an earlier task whose attempts
+//! were used up before that.) A task that fails after it, for whatever reason, is repeated from the plan up to its last
+//! attempt; then the market's next task queues the winners' messages.
 
 mod codes;
 mod failed;

@@ -1,12 +1,12 @@
 //! One task of a market at a time, and the list of the market's plans: both in one item, `SELECTION#<marketId>`.
 //!
-//! - `holder` and `expires`: who has the market, and until when. Without `expires` it is free. A task that is at work
-//!   puts `expires` off from time to time, however long it may run; one that died blocks the market for 16 minutes at most.
+//! - `holder` and `expires`: which task has the market, and until when. Without `expires` it is free. A running task
+//!   extends `expires` regularly, however long it runs; one that was killed blocks the market for 16 minutes at most.
 //!   Another attempt of the same task takes it at once.
-//! - `fence`: counts how often the market was taken. Whatever its holder writes here is on condition of its own number, so
-//!   that one that was suspended and has lost the market changes nothing any more.
-//! - `plans`: the plans of the market, each with its number of winners and whether they are told. A plan is one once it is
-//!   in this list.
+//! - `fence`: counts how often the market was taken. Every write of the holder is on condition that the fence is
+//!   unchanged, so that a task that was suspended and has lost the market can no longer change anything.
+//! - `plans`: the plans of the market, each with its number of winners and whether they are told. A plan is valid once
+//!   it is in this list.
 
 use crate::failed::{Failed, WAITS};
 use crate::input::Selection;
@@ -101,7 +101,7 @@ impl Lock {
         self.write(ports, plans).await
     }
 
-    /// Notes that the winners of these plans are told.
+    /// Records that the messages of these plans' winners are queued.
     pub async fn mark_queued(&mut self, ports: &impl Ports, is_told: impl Fn(&Head) -> bool) -> Result<(), Failed> {
         let mut plans = self.plans.clone();
         plans.iter_mut().for_each(|plan| plan.queued |= is_told(plan));
@@ -223,7 +223,8 @@ fn taking(key: &Key, old: &Item, selection: &Selection, expires: DateTime<Utc>) 
     Update { key: key.clone(), set, increment: vec![], remove: vec![], condition: vec![condition] }
 }
 
-/// Deletes the pages of the last holder if they have become no plan. They do no harm, and nobody else would find them.
+/// Deletes the pages of the last holder if they have not become a plan. They are harmless, but nothing else would
+/// delete them.
 async fn clean_up(ports: &impl Ports, selection: &Selection, old: &Item, plans: &[Head]) {
     if old.fence == 0 || plans.iter().any(|plan| plan.fence == old.fence) {
         return;

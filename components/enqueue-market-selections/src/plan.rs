@@ -1,11 +1,12 @@
-//! The plan of a task: its winners with their codes. A task that is repeated takes them from here and selects nobody anew.
+//! The plan of a task: its winners with their codes. A repeated task reads them from here and does not select again.
 //!
 //! Winners are in pages, items `PLAN#<marketId>#<taskId>#<fence>-<page>`, since an item holds 400 KB. The fence is the
-//! number under which the task had its market, so that no two calls write one page. They become a plan when the last step,
-//! [`Lock::commit`](crate::lock::Lock::commit), adds its head to the market's list; pages that no head names are nothing.
+//! number under which the task had its market, so that no two calls write one page. They become a plan when the last
+//! step, [`Lock::commit`](crate::lock::Lock::commit), adds its head to the market's list; pages that no head names are
+//! ignored.
 //!
-//! Losers are not stored. A task that is repeated reads the market's records again and tells all who are in no plan: a
-//! fan who has a code by then is not among them.
+//! Losers are not stored. A repeated task reads the market's records again and queues messages for all fans who are in
+//! no plan, except fans who have a code by then.
 
 use crate::failed::Failed;
 use crate::input::Selection;
@@ -172,7 +173,7 @@ async fn winners(ports: &impl Ports, selection: &Selection, head: &Head) -> Resu
     }
 }
 
-/// Nobody may win a second time, so nothing goes on without the plan.
+/// No fan may win a second time, so the task cannot continue without the plan.
 fn unreadable(head: &Head, problem: &impl std::fmt::Display) -> Failed {
     Failed::Later(format!("the plan of task {} cannot be read: {problem}", head.task_id))
 }

@@ -12,7 +12,7 @@ use serde_json::json;
 use worker_kit::services::campaign::Market;
 use worker_kit::services::entry::{Stats, StatsStatus};
 
-/// The status of a campaign whose winners are selected: it takes no entries any more.
+/// The status of a campaign whose winners are selected: it no longer accepts entries.
 const CLOSED: &str = "CLOSED";
 
 /// Does a task. Returns the stats as they were reported last, and why it failed if it did.
@@ -37,7 +37,7 @@ pub async fn refuse(ports: &impl Ports, selection: &Selection) -> Stats {
     stats
 }
 
-/// Stats of a selection of which nothing is known yet.
+/// The stats of a selection before anything is known.
 fn stats(selection: &Selection) -> Stats {
     let (market_id, status) = (selection.market_id.clone(), StatsStatus::Processing);
     Stats { market_id, status, total: 0, processed: None, failed: None }
@@ -47,7 +47,7 @@ async fn steps(ports: &impl Ports, selection: &Selection, stats: &mut Stats) -> 
     let mut lock = match Lock::take(ports, selection).await {
         Ok(lock) => lock,
         Err(failed) => {
-            // Nobody can take such a market, so there is nobody whose stats these are.
+            // No task can take such a market, so the stats belong to no other task.
             if failed.is_final() && !failed.is_waiting() {
                 report_failed(ports, selection, stats, async { Ok(()) }).await;
             }
@@ -67,7 +67,7 @@ async fn steps(ports: &impl Ports, selection: &Selection, stats: &mut Stats) -> 
     result
 }
 
-/// The market, if its campaign takes no entries any more.
+/// The market, if its campaign no longer accepts entries.
 async fn market(ports: &impl Ports, selection: &Selection) -> Result<Market, Failed> {
     let _span = ports.span("getMarket");
     let Selection { campaign_id, market_id, .. } = selection;
@@ -118,7 +118,7 @@ impl<P: Ports> Task<'_, P> {
         let mut plans = Plans::read(ports, selection, &self.lock.plans).await?;
         self.tell_others(&plans).await?;
         let (plan, losers) = match own {
-            // Whatever has become of the campaign since: who has won has won.
+            // Whatever the status of the campaign is by now: the winners have won.
             Some(total) => {
                 let losers = self.start(total, &plans, stats).await?.ranked;
                 (plans.take(&selection.task_id)?, losers)

@@ -399,7 +399,7 @@ fn a_task_that_has_finished_and_is_repeated_tells_the_same() {
     assert_eq!(world.messages().len(), 100);
 }
 
-/// Its task has failed for good, or nobody has tried it again.
+/// Its task has failed permanently, or was not attempted again.
 #[test]
 fn winners_whom_their_task_has_not_told_are_told_by_the_next_one_whatever_becomes_of_it() {
     for (status, ends) in [("CLOSED", 200), ("ACTIVE", 409)] {
@@ -458,7 +458,7 @@ fn a_market_that_stays_held_is_waited_for_until_its_holders_time_is_over() {
     world.check_told("two");
 }
 
-/// A task that was suspended for longer than it may run, and goes on beside its successor.
+/// A task that was suspended for longer than it may run, and continues in parallel to its successor.
 #[test]
 fn a_task_that_has_lost_its_market_stores_no_plan() {
     let world = World::with(fans(50));

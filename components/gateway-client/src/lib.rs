@@ -2,7 +2,7 @@
 //!
 //! Each function is one `POST {gateway_url}/platform/<interface>/<function>` to the gateway of `host-adapters`, with
 //! `Authorization: Bearer {gateway_token}`; both are Spin variables of the worker that it is composed with. The gateway
-//! checks the grants that the token stands for. Under `host-adapters up` the same imports are host functions and this
+//! checks the grants of the token's owner. Under `host-adapters up` the same imports are host functions and this
 //! component is not used.
 
 mod answer;

@@ -1,4 +1,4 @@
-//! loadScores: puts the rows of a scored file in `scrubbed/` to `scoresStream`, and has the file reported.
+//! loadScores: puts the rows of a scored file in `scrubbed/` to `scoresStream`, and queues the reports of the file.
 //!
 //! The rules of rows, progress and reports are those of `scoring`; the steps are [`scoring_io::load`], which
 //! save-fanlist-scores shares.

@@ -1,4 +1,5 @@
-//! markAssignedCodes: tells the Code Service which codes fans have got, as the changes of demand-table show it.
+//! markAssignedCodes: reports to the Code Service which codes fans have received, according to the changes of
+//! demand-table.
 
 mod change;
 mod mark;

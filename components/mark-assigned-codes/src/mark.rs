@@ -1,4 +1,4 @@
-//! Tells the Code Service which codes of a batch are given, and decides the dispositions of its records.
+//! Reports the assigned codes of a batch to the Code Service, and decides the dispositions of its records.
 
 use crate::change::GivenCode;
 use futures::{StreamExt, stream};

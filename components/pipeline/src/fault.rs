@@ -1,4 +1,4 @@
-//! What is wrong with a record, and where.
+//! The fault of a record, and its place.
 
 /// A fault of a record's `data`. It never quotes a value, which may be a fan's.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]

@@ -1,8 +1,8 @@
-//! The formatter of each type: what of an entity is published, and how.
+//! The formatter of each type: which parts of an entity are published, and how.
 //!
-//! A formatter takes documents as their owners keep them (`schemas/domain/`). What it does not understand stays as it is,
-//! and the schema names it later. Members that the schema does not have are left out, among them secrets (a fan's access
-//! code, a market's shared code) and the marks of replication.
+//! A formatter reads documents in the format of their owners (`schemas/domain/`). Values that it does not understand
+//! stay as they are, and the schema check reports them later. Members that the schema does not have are left out,
+//! including secrets (a fan's access code, a market's shared code) and the markers of replication.
 
 use crate::fault::Fault;
 use crate::identity::{self, Identity};
@@ -51,7 +51,7 @@ fn members(kind: Kind) -> &'static [&'static str] {
 /// entity without `date.updated` counts as changed then.
 ///
 /// # Errors
-/// When the entity cannot be told from others.
+/// When the entity cannot be identified.
 pub fn format(kind: Kind, mut data: Object, sent_ms: u64) -> Result<Object, Fault> {
     let date = date(&data, sent_ms);
     data.retain(|name| members(kind).contains(&name));

@@ -10,8 +10,8 @@ use chrono::{DateTime, SecondsFormat, Timelike};
 pub struct Identity {
     /// The entity's campaign, else its own id: the key under which the event log orders records.
     pub key: String,
-    /// `<type>:<entity id>:<version, else date.updated>`. Repeats of one change have the same one, by which readers of the
-    /// event log leave them out: it is the record's `recordId`, and its header `dedup-id`.
+    /// `<type>:<entity id>:<version, else date.updated>`. Repeats of one change have the same one, with which readers
+    /// of the event log leave them out: it is the record's `recordId`, and its header `dedup-id`.
     pub record_id: String,
 }
 
@@ -35,7 +35,8 @@ pub fn campaign_id(kind: Kind, data: &Object) -> Result<String, Fault> {
     id(data, if kind == Kind::Campaign { "id" } else { "campaignId" })
 }
 
-/// The members that name an entity of this type. An entry, a mapping and the numbers of a market have no id of their own.
+/// The members that name an entity of this type. An entry, a mapping and the numbers of a market do not have their own
+/// ids.
 fn names(kind: Kind) -> &'static [&'static str] {
     match kind {
         Kind::Campaign | Kind::Market => &["id"],

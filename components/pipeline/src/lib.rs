@@ -1,13 +1,15 @@
 //! The rules of the data pipeline: from a record of `dataQueue` to a record of the event log (Kafka), in two workers.
 //!
-//! Pure, like `registration` and `scoring`: no clock, no WIT, and what is to be read or published goes through a port of
-//! each worker, of which tests have a fake. Numbers keep every digit on their way ([`object`]).
+//! Pure, like `registration` and `scoring`: no clock and no WIT. Workers read and publish through ports, which tests
+//! replace by fakes. Numbers keep every digit on their way ([`object`]).
 //!
 //! - [`kind`]: the five types of records; [`message`]: `{type, data}`, as it is in both queues and in the event log.
 //! - [`identity`]: which entity a record is about, its record id, and the key under which the event log orders it.
-//! - [`format`](mod@format): what of an entity is published, and how; [`schema`]: `schemas/pipeline/*.json` as checks.
+//! - [`format`](mod@format): which parts of an entity are published, and how; [`schema`]: `schemas/pipeline/*.json` as
+//!   checks.
 //! - [`switch`]: `options.dataPipeline` of a campaign; [`topics`]: which topic of the event log has which type.
-//! - [`process`]: what process-data does with a batch; [`send`]: what send-data does; [`outcomes`]: what becomes of it.
+//! - [`process`]: how process-data handles a batch; [`send`]: how send-data does; [`outcomes`]: the dispositions of a
+//!   batch.
 
 pub mod fault;
 pub mod format;

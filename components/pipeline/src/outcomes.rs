@@ -1,4 +1,4 @@
-//! What becomes of a batch.
+//! The dispositions of a batch.
 
 use host_adapters_event::Disposition;
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ pub struct Outcomes {
 }
 
 impl Outcomes {
-    /// Those of a batch of which nothing is decided. A record that stays so is delivered again.
+    /// The records of a batch without a disposition yet. A record that has none in the end is delivered again.
     pub(crate) fn of(records: usize) -> Self {
         Self { dispositions: vec![Disposition::retry("the record was not planned"); records], ..Self::default() }
     }

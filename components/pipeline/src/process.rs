@@ -1,5 +1,5 @@
-//! What process-data does with a batch of `dataQueue`: checks type and data, formats, and publishes to the topic, which
-//! hands each type to its own queue.
+//! How process-data handles a batch of `dataQueue`: it checks type and data, formats, and publishes to the topic, which
+//! sends each type to its own queue.
 
 use crate::fault;
 use crate::format;
@@ -21,7 +21,7 @@ pub struct TopicMessage {
     pub attributes: Vec<Attribute>,
 }
 
-/// What the worker needs. An error is the disposition of the records that need what has failed.
+/// What the worker needs. An error is the disposition of the affected records.
 #[expect(async_fn_in_trait, reason = "components are single-threaded: no future needs to be Send")]
 pub trait Ports {
     /// The document of the campaign with this id, as JSON text, if there is one.

@@ -1,8 +1,8 @@
 //! The JSON Schemas of `schemas/pipeline/` as checks of `data`.
 //!
-//! The crate `jsonschema` makes code of them when this crate is compiled. A component has that code and nothing else of
-//! the crate, whose reader of schemas alone is 4.4 MB of a component. `pattern` would bring regular expressions with it,
-//! so no schema here has one.
+//! The crate `jsonschema` generates code from them when this crate is compiled. A component contains only that code;
+//! the crate's schema reader alone would add 4.4 MB to a component. `pattern` would add regular expressions, so no
+//! schema here uses it.
 
 use crate::fault::Fault;
 use crate::kind::Kind;

@@ -1,4 +1,4 @@
-//! What send-data does with a batch of a type's queue: checks each record against the schema of its type, and writes it
+//! How send-data handles a batch of a type's queue: it checks each record against the schema of its type, and writes it
 //! to the event log.
 
 use crate::fault::{self, Fault};
@@ -79,7 +79,7 @@ impl Plan {
 /// The record for the event log, with its dedup identifier.
 ///
 /// # Errors
-/// The reason to reject it, with the path of what is wrong.
+/// The reason to reject it, with the path of the fault.
 fn record(topics: &Topics, event: &Event) -> Result<(String, LogRecord), String> {
     let message = Message::read_typed(event)?;
     let Message { kind, data } = &message;

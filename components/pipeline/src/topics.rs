@@ -3,7 +3,7 @@
 use crate::kind::Kind;
 use std::collections::BTreeMap;
 
-/// What names of topics begin with, unless the configuration says otherwise (data flow, "Kafka Topics").
+/// The prefix of topic names, unless the configuration says otherwise (data flow, "Kafka Topics").
 pub const PREFIX: &str = "prd2011.dmnd.";
 /// Most bytes of a topic's name in Kafka.
 const MAX_NAME: usize = 249;
@@ -12,7 +12,7 @@ const MAX_NAME: usize = 249;
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Topics {
     prefix: String,
-    /// Topics that have a name of their own, as a whole.
+    /// Topics with a name of their own, in full.
     named: BTreeMap<Kind, String>,
 }
 

@@ -1,6 +1,5 @@
-//! refreshSelections: queues the winners of a market once more, with the codes that they have. saveSelections then writes
-//! what is missing of them in demand-table. No code is reserved. A market of many winners takes several calls: see
-//! [`refresh`].
+//! refreshSelections: queues the winners of a market again, with the codes that they have. saveSelections then writes
+//! what is missing in demand-table. No code is reserved. A market of many winners takes several calls: see [`refresh`].
 
 mod ports;
 mod refresh;

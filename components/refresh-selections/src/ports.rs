@@ -10,7 +10,7 @@ use worker_kit::{Call, messages};
 
 /// The queue of selections.
 const SAVE_SELECTION_QUEUE: &str = "saveSelectionQueue";
-/// The worker's own queue, for what is left of a refresh.
+/// The worker's own queue, for the rest of a refresh.
 const REFRESH_SELECTION_QUEUE: &str = "refreshSelectionQueue";
 
 /// The requests of a refresh.
@@ -19,7 +19,7 @@ pub trait Ports {
     async fn page(&self, campaign_id: &str, query: &ScoringQuery) -> Result<ScoringPage, ServiceError>;
     /// Queues messages for saveSelections, each on its own.
     async fn queue(&self, bodies: Vec<String>) -> Result<Vec<Result<String, Error>>, Error>;
-    /// Queues what is left of a refresh.
+    /// Queues the rest of a refresh.
     async fn go_on(&self, rest: &Body) -> Result<(), Error>;
     /// The present time.
     fn now(&self) -> DateTime<Utc>;

@@ -1,9 +1,9 @@
 //! Reads a market's winners page by page, and queues each page before it reads the next.
 //!
-//! A call goes on for [`PER_CALL_SECS`]. What is left then it queues for itself, with the place where the next page begins,
-//! so that a market of any size is refreshed in calls that end long before their wall time. A page that fails is the
-//! beginning of such a rest, too: what was queued before it is not queued again, and each rest has attempts of its own. Only
-//! a call that could not queue its first page has its message delivered again.
+//! A call runs for [`PER_CALL_SECS`]. Then it queues a message to itself for the rest, with the place where the next
+//! page begins, so that a market of any size is refreshed in calls that end long before their wall time. After a page
+//! that fails it does the same: earlier pages are not queued again, and each message has its own attempts. Only if the
+//! first page of a call cannot be queued is its message delivered again.
 
 use crate::ports::Ports;
 use chrono::TimeDelta;
@@ -141,7 +141,7 @@ impl<P: Ports> Refresh<'_, P> {
         }
     }
 
-    /// Queues what is left. If that fails, the message is delivered again, with all of its pages.
+    /// Queues the rest. If that fails, the message is delivered again, with all of its pages.
     async fn leave_rest(&self) -> Disposition {
         let (task_id, after) = (Some(self.task_id.clone()), self.place.clone());
         match self.ports.go_on(&Body { task_id, after, ..self.body.clone() }).await {

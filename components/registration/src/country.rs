@@ -1,4 +1,4 @@
-//! Countries, by which phone numbers and postal codes are read.
+//! Countries, which determine how phone numbers and postal codes are read.
 
 use crate::postal_code::Format;
 use crate::text;

@@ -98,7 +98,7 @@ fn may_enter_anew<'c>(campaign: &'c Campaign, facts: &Facts) -> Result<(), Step<
     }
 }
 
-/// Refuses gates that nobody can pass: of an unknown type, or without a linked campaign.
+/// Refuses gates that no fan can pass: of an unknown type, or without a linked campaign.
 fn no_unknown_gate(campaign: &Campaign) -> Result<(), Step<'_>> {
     let shut = campaign.gates.iter().find(|gate| match gate.kind {
         GateType::Unknown(_) => true,

@@ -70,7 +70,7 @@ pub fn normalise(
     }
 }
 
-/// Where there are no postal codes, nobody has to have one.
+/// In countries without postal codes none is required.
 fn is_required(field: &Field, country: Option<Country>) -> bool {
     field.required && (field.kind != FieldType::PostalCode || postal_code::exist_in(country))
 }

@@ -15,7 +15,7 @@ pub struct Market {
     pub event_id: String,
     /// Its name for people.
     pub name: String,
-    /// With `TM` all winners share one code; with any other value each needs a code of their own.
+    /// With `TM` all winners share one code; with any other value each needs their own code.
     pub ticketer: String,
     /// How many fans can win.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::number::optional")]

@@ -4,8 +4,8 @@
 //! country has. Whether the range is in use is not checked: ranges open up every month, and the documents' own
 //! `+15551234567` is not in use. A number that can be dialled only within its town has no E.164 form and is refused.
 //!
-//! Characters that nobody sees are left out first. No text may become the number of somebody else: letters among the
-//! digits, which libphonenumber drops or reads as digits, are refused.
+//! Invisible characters are removed first. No text may become another fan's number: letters among the digits, which
+//! libphonenumber drops or reads as digits, are refused.
 
 use crate::{country::Country, text};
 use rlibphonenumber::{NumberLengthType, PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat, Region};

@@ -1,4 +1,4 @@
-//! What a selection tells of one fan: the body of a message to saveSelectionQueue.
+//! The result of a selection for one fan: the body of a message to saveSelectionQueue.
 
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;

@@ -1,5 +1,5 @@
-//! Text as its writer meant it. Copied text brings along characters that nobody sees, and other blanks, dashes and
-//! widths than a keyboard has.
+//! Normalises text. Copied text contains invisible characters, and blanks, dashes and widths that a keyboard does not
+//! produce.
 
 use icu_normalizer::ComposingNormalizerBorrowed;
 use icu_properties::CodePointSetData;

@@ -1,5 +1,5 @@
-//! The messages of a batch that are about one campaign. At most one of them tells Slack, and that settles those that would
-//! tell the same. Pure.
+//! The messages of a batch about one campaign. At most one of them posts to Slack, which also settles those that would
+//! post the same. Pure.
 
 use scoring::counts::{Counts, Totals};
 use scoring::report::{self, Decision, Message, Received, Source, Told, decide};
@@ -76,7 +76,7 @@ pub enum Posted {
     Failed(Disposition),
 }
 
-/// What becomes of a message.
+/// The disposition of a message.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Outcome {
     /// It is settled.
@@ -154,7 +154,7 @@ impl Campaign {
     }
 }
 
-/// Of the message that has told Slack.
+/// The message that posted to Slack.
 fn done(rest: Option<Box<Message>>) -> Outcome {
     rest.map_or(Outcome::Settled(Disposition::Ack), |rest| Outcome::Later(*rest))
 }

@@ -1,9 +1,9 @@
-//! reportVerdicts: tells Slack how many fans of a campaign are verified, rejected and selected, as verdictReporterQueue
-//! asks.
+//! reportVerdicts: posts to Slack how many fans of a campaign are verified, rejected and selected, for the messages of
+//! verdictReporterQueue.
 //!
-//! What Slack is told, and when, is `scoring::report`.
+//! `scoring::report` decides what is posted to Slack, and when.
 //!
-//! - [`campaign`]: the messages of a batch about one campaign, of which one tells Slack.
+//! - [`campaign`]: the messages of a batch about one campaign, one of which posts to Slack.
 //! - [`report`]: the steps of a batch, over [`ports`].
 
 mod campaign;

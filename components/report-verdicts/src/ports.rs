@@ -9,7 +9,7 @@ use worker_kit::Call;
 use worker_kit::platform::{Error, queue};
 use worker_kit::services::{ServiceError, SlackService};
 
-/// The queue of what is to be reported.
+/// The queue of reports.
 const VERDICT_REPORTER_QUEUE: &str = "verdictReporterQueue";
 
 /// The requests of a batch.

@@ -78,7 +78,7 @@ fn all(sent: impl Iterator<Item = (usize, Sent)>, disposition: &Disposition) -> 
     sent.map(|(index, _)| (index, disposition.clone())).collect()
 }
 
-/// A campaign of which Slack is told: its place in the batch, and what is told.
+/// A campaign that is posted to Slack: its place in the batch, and the post.
 type Part<'a> = (usize, &'a Campaign, &'a Telling);
 
 /// Tells Slack of the campaigns, many in one message: it takes one message a second. Returns what came of each telling.
@@ -123,7 +123,7 @@ async fn tell(ports: &impl Ports, campaigns: &[Campaign], tellings: &[Option<Tel
     all_posted
 }
 
-/// Posts one message, with the text of each campaign on lines of its own.
+/// Posts one message, with the text of each campaign on separate lines.
 async fn post(ports: &impl Ports, parts: &[Part<'_>]) -> Result<(), ServiceError> {
     let campaign_ids: Vec<_> = parts.iter().map(|(_, campaign, _)| campaign.id.as_str()).collect();
     let texts: Vec<_> = parts.iter().map(|(_, _, telling)| telling.text.as_str()).collect();
@@ -148,7 +148,7 @@ async fn post(ports: &impl Ports, parts: &[Part<'_>]) -> Result<(), ServiceError
     Ok(())
 }
 
-/// Notes that Slack has what was told.
+/// Records that Slack has the posted counts.
 async fn confirm(ports: &impl Ports, parts: &[Part<'_>]) -> Vec<Posted> {
     let mut all_posted = vec![Posted::Told; parts.len()];
     let mut waits = CONFIRMATION_WAITS_MS.into_iter();

@@ -1,4 +1,4 @@
-//! retryScore: has the Entry Service compute scores again that it could not update when it stored their entries.
+//! retryScore: asks the Entry Service to compute scores again that it could not update when it stored their entries.
 
 mod refresh;
 

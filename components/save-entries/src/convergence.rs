@@ -52,7 +52,7 @@ pub fn after_upsert(answer: &Results<Upserted>, fan: &str) -> Next {
     }
 }
 
-/// The next step after a deletion was sent. If the service has a newer version, that one has a record of its own.
+/// The next step after a deletion was sent. If the service has a newer version, that version has its own record.
 pub fn after_delete(answer: &Results<Deleted>, fan: &str) -> Next {
     let result = answer.results.iter().find(|result| result.global_user_id == fan);
     match result.map(|result| result.status) {

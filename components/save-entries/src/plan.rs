@@ -1,4 +1,4 @@
-//! Makes jobs of checked records: one for each item, grouped by campaign across the whole invocation. Pure.
+//! Creates jobs from checked records: one for each item, grouped by campaign across the whole invocation. Pure.
 
 use crate::record::{Item, Record};
 use crate::stale::{Check, check};
@@ -87,7 +87,7 @@ fn decide(input: &Input, looks: &HashMap<Key, Look>) -> Result<(Rc<Item>, Action
     }
 }
 
-/// Of several deletions of one item the newest counts, because its tombstone covers the others.
+/// If an item has several deletions, the newest counts, because its tombstone covers the others.
 fn add(jobs: &mut BTreeMap<Key, Job>, item: Rc<Item>, action: Action, index: usize) {
     let job = jobs.entry(item.key.clone()).or_insert_with(|| Job { item: item.clone(), action, records: vec![] });
     if item.version > job.item.version {

@@ -83,7 +83,7 @@ impl Item {
     }
 }
 
-/// The attributes by which two versions of an entry without a date differ.
+/// The attributes that distinguish two versions of an entry without a date.
 fn fan_attributes(entry: &Entry, has_text_fields: bool) -> Vec<(&'static str, String)> {
     let fields = entry.fields.as_json().get();
     let texts = [("memberId", &entry.member_id), ("linkedFrom", &entry.linked_from)];

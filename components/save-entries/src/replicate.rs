@@ -41,7 +41,7 @@ async fn look(ports: &impl Ports, keys: Vec<Key>) -> HashMap<Key, Look> {
     looks.into_iter().flatten().collect()
 }
 
-/// The items of one read. One that is wrong in itself is halved, until the key that the table refuses is alone.
+/// The items of one read. A read that can never succeed is halved, until the key that the table refuses is alone.
 async fn look_at(ports: &impl Ports, keys: &[Key]) -> Vec<(Key, Look)> {
     let (mut looks, mut waiting) = (Vec::with_capacity(keys.len()), vec![keys]);
     while let Some(keys) = waiting.pop() {

@@ -13,7 +13,7 @@ pub enum Check {
     Put,
     /// Send the deletion of the record's image.
     Delete,
-    /// Send nothing: the item has changed since, and that change has a record of its own.
+    /// Send nothing: the item has changed since, and that change has its own record.
     Stale(&'static str),
     /// The read is older than the record: read again later.
     Behind,

@@ -1,5 +1,5 @@
 //! saveFanlistScores: saves the rows of a scored file in `fanlist/scored/` to `demand-table`, puts each to
-//! `campaignDataStream` after that, and has the file reported.
+//! `campaignDataStream` after that, and queues the reports of the file.
 //!
 //! The rules of rows, items, progress and reports are those of `scoring`; the steps are [`scoring_io::load`], which
 //! load-scores shares.

@@ -13,7 +13,7 @@ use worker_kit::services::{EntryService, Results, ServiceError};
 
 /// The table of entries.
 const TABLE: &str = "demand-table";
-/// The queue of what is to be reported.
+/// The queue of reports.
 const VERDICT_REPORTER_QUEUE: &str = "verdictReporterQueue";
 
 /// Winners of one market: a message to verdictReporterQueue, whose `expected.selected` is a minimum of the campaign's

@@ -1,4 +1,4 @@
-//! Saves a batch: assigns the winners' codes by campaign, writes all verdicts, and has the winners reported.
+//! Saves a batch: assigns the winners' codes by campaign, writes all verdicts, and queues reports of the winners.
 
 use crate::plan::{Campaign, Job, Settled, plan};
 use crate::ports::{Ports, Report};
@@ -50,7 +50,7 @@ async fn campaign(ports: &impl Ports, campaign_id: String, Campaign { passes, lo
     saved
 }
 
-/// Assigns the codes of one request, and writes them at once: a crash leaves no more than this request half done.
+/// Assigns the codes of one request, and writes them at once, so that a crash leaves at most this request unfinished.
 async fn winners(ports: &impl Ports, campaign_id: &str, jobs: Vec<Job>) -> Saved {
     let (settled, assigned) = assign(ports, campaign_id, jobs).await;
     let mut saved = Saved { settled, winners: vec![] };

@@ -2,7 +2,7 @@
 
 use registration::selection::SelectionMessage;
 
-/// What a selection says of one fan.
+/// The result of a selection for one fan.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Selection {
     /// The campaign.

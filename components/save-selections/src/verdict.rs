@@ -103,7 +103,7 @@ pub fn after_update(error: Option<&Error>) -> Written {
 
 /// How an item stands to a winner's prize.
 enum Standing {
-    /// There is no item: the fan has no entry any more.
+    /// There is no item: the fan no longer has an entry.
     Gone,
     /// It holds neither code nor market that differ from the prize.
     Open,

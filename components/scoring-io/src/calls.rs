@@ -1,4 +1,4 @@
-//! Calls of the platform that are about many parts, of which none may pay for another.
+//! Calls of the platform about many parts, in which a fault of one part must not affect others.
 
 use worker_kit::platform::{Error, ErrorKind};
 use worker_kit::services::isolate_by;
@@ -8,7 +8,7 @@ const PER_CALL: usize = 500;
 /// Calls at a time.
 const CALLS: usize = 4;
 
-/// Makes calls about all parts, and returns the result of each. A call that is wrong in itself is halved until the part
+/// Makes calls about all parts, and returns the result of each. A call that can never succeed is halved until the part
 /// that is wrong stands alone.
 pub(crate) async fn each<T: Clone, R>(
     parts: &[T],

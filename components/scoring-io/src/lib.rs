@@ -2,7 +2,7 @@
 //!
 //! - [`table`]: a [`scoring::table::Change`] as an update of the platform, and the port of `demand-table`.
 //! - [`save`]: saves the records of a batch, so that each fan has one score item.
-//! - [`load`]: reads a file and has it reported, over [`ports`]: all that load-scores and save-fanlist-scores do.
+//! - [`load`]: reads a file and queues its reports, over [`ports`]: all that load-scores and save-fanlist-scores do.
 
 mod calls;
 mod created;

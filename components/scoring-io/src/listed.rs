@@ -1,4 +1,5 @@
-//! Lines about single rows of a file: a call lists the first ones and counts the others. Its lost rows are in a metric.
+//! Log lines about single rows of a file: a call logs the first ones and counts the others. Its lost rows are in a
+//! metric.
 
 use crate::ports::Ports;
 use scoring::file::File;

@@ -13,7 +13,7 @@ use worker_kit::platform::objects::{self, ByteRange};
 use worker_kit::platform::table::{self, Page};
 use worker_kit::platform::{Error, queue};
 
-/// The queue of what is to be reported.
+/// The queue of reports.
 const VERDICT_REPORTER_QUEUE: &str = "verdictReporterQueue";
 /// Items of a page.
 const PER_PAGE: u32 = 1_000;

@@ -57,7 +57,7 @@ impl<P: Ports> Loader<'_, P> {
         Ok(Disposition::Ack)
     }
 
-    /// Sends the messages, and stores what is counted and reported.
+    /// Sends the messages, and stores the counts and which campaigns are reported.
     async fn store_ending(&self, state: &mut State, ending: Ending, messages: &[Message]) -> Result<(), Disposition> {
         self.send_reports(messages).await?;
         state.progress.ending = Some(ending);

@@ -14,7 +14,7 @@
 //!
 //! - no batches of a shard run side by side: one of them would move the position past records of the others, which would
 //!   then not be counted, without a word;
-//! - a record that cannot be counted holds up its shard: if it were given up, the position would pass it.
+//! - a record that cannot be counted blocks its shard: if it were given up, the position would pass it.
 //!
 //! A record that cannot be read is given up all the same. When it is redriven, the position tells nothing of it: what is
 //! below has been counted, or given up. Such a record is [`Outcome::Late`] and to be rejected, so that its dead letter stays
@@ -40,7 +40,7 @@ const DIGITS: usize = 128;
 /// How long a position is kept after the time of its last record, milliseconds: twice as long as DynamoDB keeps a change, so
 /// that none can come again.
 pub const KEPT_MS: u64 = 2 * 24 * 3600 * 1000;
-/// What stands for the position of a closed shard. It is greater than any position.
+/// The position of a closed shard. It is greater than any other position.
 const CLOSED: &str = "closed";
 
 /// How many fans are in each state, or by how many that changes.
@@ -83,7 +83,7 @@ impl Position {
         (is_number && digits.len() <= DIGITS).then(|| Self(format!("{digits:0>DIGITS$}")))
     }
 
-    /// The text by which positions are ordered.
+    /// The text that orders positions.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -278,7 +278,7 @@ pub fn by_update(records: impl IntoIterator<Item = (usize, Record)>) -> Groups {
     updates
 }
 
-/// What a batch says of a shard beside the records that count.
+/// What a batch contains about a shard in addition to the records that count.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Beside {
     /// The shards of which nothing comes any more, since records of this one come: its parents.
@@ -287,7 +287,7 @@ pub struct Beside {
     pub unreadable: BTreeSet<Position>,
 }
 
-/// What becomes of the records of one campaign and shard.
+/// The outcome of the records of one campaign and shard.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Outcome {
     /// This update counts them. When its condition fails, another call has moved the position: read the item and ask again.
@@ -298,7 +298,7 @@ pub enum Outcome {
     Late(String),
 }
 
-/// What becomes of the records of one campaign and shard.
+/// The outcome of the records of one campaign and shard.
 pub fn update(records: &[Record], counts: &Counts, beside: &Beside) -> Outcome {
     let Some(Record { campaign_id, shard, .. }) = records.first() else { return Outcome::Counted };
     let positions = counts.positions.as_ref();

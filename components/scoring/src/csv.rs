@@ -111,7 +111,7 @@ impl<'a> Row<'a> {
     }
 }
 
-/// How the bytes before the reader go on.
+/// The continuation of the bytes before the reader.
 enum Found {
     Row { bytes: usize, cells: usize },
     Fault(Fault),
@@ -119,7 +119,7 @@ enum Found {
 }
 
 impl Reader {
-    /// A reader that goes on at a place.
+    /// A reader that continues at a place.
     pub fn at(place: Place) -> Self {
         Self {
             core: csv_core::Reader::new(),

@@ -1,9 +1,9 @@
-//! What to write so that a fan has one score item, with the right content.
+//! The writes after which a fan has one score item, with the right content.
 //!
 //! [`next`] looks at what was read and says the next step; after each step that writes, or whose condition failed, what
-//! was read of the job's keys is forgotten and read again (consistently), until the step is [`Step::Done`]. So every step
-//! may be repeated, a job may be given up and begun anew at any point, and several workers may save records of one fan at
-//! the same time.
+//! was read of the job's keys is forgotten and read again (consistently), until the step is [`Step::Done`]. So every
+//! step may be repeated, a job may be abandoned and restarted at any point, and several workers may save records of one
+//! fan at the same time.
 //!
 //! Jobs of a batch may share one [`Read`]. A round takes the next step of each of them, in this order: first all writes, then
 //! [`forget`] for each job that wrote, and only then the reads begin. A read that began before a write of its round may not
@@ -36,7 +36,7 @@ pub enum Step {
     Put {
         /// The update.
         change: Change,
-        /// Whether the job is done when the update holds. Otherwise it goes on.
+        /// Whether the job is done when the update succeeds. Otherwise it continues.
         is_last: bool,
     },
     /// Remove what was moved to another item.
@@ -78,7 +78,7 @@ pub fn next(job: &Job, read: &Read) -> Result<Step, String> {
     Ok(write(job, &Known { paths: &paths, fan, item, leftovers }))
 }
 
-/// What is known of a job's fan.
+/// The known names and items of a job's fan.
 struct Known<'a> {
     /// Of each name of the job the way to its root.
     paths: &'a [Vec<Name>],

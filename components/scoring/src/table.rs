@@ -26,7 +26,7 @@ impl Key {
 /// The beginning of the partition keys of a campaign's items.
 const CAMPAIGN: &str = "CAMPAIGN#";
 
-/// A conditional update of one item. It makes an item that is absent, unless a condition forbids.
+/// A conditional update of one item. It creates a missing item, unless a condition forbids that.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Change {
     /// The item.

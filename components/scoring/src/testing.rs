@@ -1,4 +1,4 @@
-//! What tests share: records, files, and a table in memory that judges conditions as the platform does.
+//! Shared by tests: records, files, and a table in memory that checks conditions as the platform does.
 
 use crate::file::{File, Sequencer};
 use crate::record::{ScoreRecord, Verification};

@@ -1,7 +1,7 @@
 //! Sends profiles to the User Service, with an outcome for each.
 //!
-//! Every message is a profile of its own, also where a fan has several in a batch: the service keeps the newest of each
-//! part by `updatedAt`, so the outcome depends neither on how messages are batched nor on their order. Maps with keys from
+//! Every message is a separate profile, even if a fan has several in a batch: the service keeps the newest of each part
+//! by `updatedAt`, so the outcome depends neither on how messages are batched nor on their order. Maps with keys from
 //! fans' input are ordered: the seeds of hash maps are frozen into the component, so hash maps could be attacked.
 
 use std::collections::BTreeMap;

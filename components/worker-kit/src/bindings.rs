@@ -1,9 +1,9 @@
 //! Bindings of `/wit`, generated once for all workers.
 //!
-//! What workers import is generated once, and what they export once a world. A component made of both has the world
-//! `registration:workers/batch` or `request`. The records that workers are handed and answer, and the
-//! platform's attributes in them, are those of `host-adapters-event`, which the host uses too. `pub_export_macro` keeps the exports out of this crate's own custom
-//! section: only a worker that invokes `export!` claims to export anything.
+//! The imports of workers are generated once, their exports once per world. A component made of both has the world
+//! `registration:workers/batch` or `request`. The records that workers are handed and answer, and the platform's
+//! attributes in them, are those of `host-adapters-event`, which the host uses too. `pub_export_macro` keeps the
+//! exports out of this crate's own custom section: only a worker that invokes `export!` claims to export anything.
 #![allow(missing_docs, reason = "generated; the meanings are in /wit")]
 #![allow(unused_imports, reason = "generated re-exports of the export macros")]
 

@@ -91,7 +91,7 @@ pub fn span_line(
     text(&Line { attributes, correlation_id, end_ms, span: name, start_ms, traceparent })
 }
 
-/// What a metric line says.
+/// The content of a metric line.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Measured {
@@ -101,7 +101,7 @@ pub enum Measured {
     Observe(f64),
 }
 
-/// A line by which the host counts or measures. A Spin host leaves it in the log.
+/// A line from which the host counts or measures. A Spin host leaves it in the log.
 pub fn metric_line(name: &str, measured: Measured, labels: &[(&str, &str)]) -> String {
     #[derive(Serialize)]
     struct Line<'a> {

@@ -1,4 +1,4 @@
-//! Many messages for one queue, all of which are to be sent.
+//! Sends many messages to one queue.
 
 use crate::platform::{Error, ErrorKind};
 use futures::{StreamExt, TryStreamExt, stream};

@@ -29,7 +29,7 @@ impl Error {
         matches!(self.kind, ErrorKind::Unavailable | ErrorKind::Throttled)
     }
 
-    /// Whether the call is wrong in itself, and fails every time.
+    /// Whether the call can never succeed.
     pub fn is_wrong(&self) -> bool {
         matches!(self.kind, ErrorKind::Invalid | ErrorKind::TooLarge)
     }
@@ -46,10 +46,10 @@ impl Error {
     }
 }
 
-/// How long a record waits for capacity where nobody says how long.
+/// How long a record waits for capacity if the server does not say how long.
 const WAIT_MS: u64 = 5_000;
 
-/// How long a record waits for what is throttled, milliseconds.
+/// How long a record waits after throttling, milliseconds.
 pub(crate) fn wait_ms(told: Option<u64>) -> u64 {
     told.unwrap_or(WAIT_MS)
 }

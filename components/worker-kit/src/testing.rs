@@ -15,7 +15,7 @@ pub enum Fate {
     ResponseLost,
 }
 
-/// Choices of faults, waits and changes, last first. Once they are used up, nothing goes wrong any more.
+/// Choices of faults, waits and changes, last first. Once they are used up, nothing fails.
 #[derive(Debug, Default)]
 pub struct Choices(RefCell<Vec<u8>>);
 
@@ -30,7 +30,7 @@ impl Choices {
         self.0.borrow().is_empty()
     }
 
-    /// One of so many options; the first one when the choices are used up.
+    /// One of this many options; the first one when the choices are used up.
     pub fn choose(&self, options: u8) -> u8 {
         self.0.borrow_mut().pop().map_or(0, |choice| choice % options)
     }

@@ -49,7 +49,8 @@ pub const fn line<const N: usize>(text: &str) -> [u8; N] {
     line
 }
 
-/// The typed call of a batch worker. Rejections are logged by whoever settles the records: the host, or the endpoint.
+/// The typed call of a batch worker. Rejections are logged where the records are settled: in the host, or in the
+/// endpoint.
 #[doc(hidden)]
 pub async fn call_batch<W: BatchWorker>(batch: Vec<Event>) -> Result<Vec<Disposition>, Failure> {
     let first = batch.first();

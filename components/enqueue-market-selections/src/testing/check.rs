@@ -1,4 +1,4 @@
-//! What must hold in the small world, whatever has failed.
+//! The invariants of the small world, whatever has failed.
 
 use super::{Message, World};
 use crate::plan::Head;

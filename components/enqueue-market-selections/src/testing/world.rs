@@ -20,7 +20,7 @@ pub struct Fan {
     pub minute: u32,
 }
 
-/// What becomes of one call.
+/// The fate of one call.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Fault {
     /// It fails before it does anything.

@@ -22,7 +22,7 @@ enum Event {
     Elsewhere(usize),
     /// A fan's entry is removed.
     Remove(usize),
-    /// The Entry Service deletes what is removed.
+    /// The Entry Service deletes removed entries.
     Replicate,
     /// saveSelections handles a message.
     Deliver(usize),

@@ -13,7 +13,7 @@ struct World {
     campaigns: BTreeMap<&'static str, Result<Value, Disposition>>,
     /// Bodies with this text fail in this way.
     failing: Option<(&'static str, Disposition)>,
-    /// The topic answers for so many messages at most.
+    /// The topic accepts at most this many messages at once.
     answers: Option<usize>,
     asked: RefCell<Vec<String>>,
     published: RefCell<Vec<TopicMessage>>,
@@ -117,7 +117,7 @@ fn options_data_pipeline_off_is_acknowledged_and_counted() {
         own["options"]["dataPipeline"] = json!(on);
         message(Kind::Campaign, &own)
     };
-    // Of what is not published nothing is checked.
+    // Records that are not published are not checked.
     let invalid = message(Kind::Registration, &json!({"campaignId": "off"}));
     let bodies = [entry("off", "u"), entry("on", "u"), entry("none", "u"), own(false), own(true), invalid];
     let outcomes = run(&world, &bodies);

@@ -222,7 +222,7 @@ fn two_hundred_thousand_winners_are_queued_once_each_in_calls_that_end_in_time()
     assert_eq!(world.pages.borrow().len(), 200);
 }
 
-/// A page may take longer than a call is to go on.
+/// A page may take longer than a call should run.
 #[test]
 fn each_call_gets_a_page_done_however_slow_it_is() {
     let world = World { slow: PER_CALL_SECS + 1, ..winners(5, 1) };

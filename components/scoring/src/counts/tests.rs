@@ -148,7 +148,7 @@ fn change(records: &[Record], counts: &Counts) -> Change {
     }
 }
 
-/// What becomes of a record that was a dead letter.
+/// The outcome of a record that was a dead letter.
 fn redriven(table: &Table, shard: &str, sequence: u64) -> Outcome {
     let record = Record { redriven: true, ..counted(shard, sequence, totals(1, 0, 0)) };
     update(&[record], &counts(table), &Beside::default())

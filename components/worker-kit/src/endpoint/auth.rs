@@ -4,7 +4,7 @@ use crate::Response;
 use host_adapters_event::endpoint::bearer;
 use subtle::ConstantTimeEq;
 
-/// Checks `Authorization: Bearer <worker_token>` in constant time. Without a token of its own the worker refuses all.
+/// Checks `Authorization: Bearer <worker_token>` in constant time. A worker without a token refuses all requests.
 pub(super) fn check(authorization: Option<&str>, worker_token: Option<&str>) -> Result<(), Response> {
     let Some(expected) = worker_token.filter(|token| !token.is_empty()) else {
         let message = "this worker takes no HTTP calls: its variable worker_token is not set";

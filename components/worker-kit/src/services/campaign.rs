@@ -28,7 +28,7 @@ pub struct Market {
     pub id: String,
     /// Its campaign.
     pub campaign_id: String,
-    /// With `TM` all winners share one code; with any other value each needs a code of their own.
+    /// With `TM` all winners share one code; with any other value each needs their own code.
     pub ticketer: String,
     /// How many fans can win.
     #[serde(default, deserialize_with = "whole")]
@@ -41,7 +41,7 @@ pub struct Market {
     pub shared_code: Option<String>,
 }
 
-/// Campaigns, each as the service tells of it: JSON text.
+/// Campaigns, each as the service returns it: JSON text.
 #[derive(Debug, Deserialize)]
 struct Campaigns {
     campaigns: Vec<Box<RawValue>>,
@@ -60,7 +60,7 @@ impl ResponseBody for Market {
     const MEMBERS: &[&str] = &["ticketer", "error"];
 }
 
-/// A whole number, also as one that is written with a fraction of 0, as of a service that counts in doubles.
+/// A whole number, including one that is written with a fraction of 0 by a service that counts in doubles.
 fn whole<'de, D: Deserializer<'de>>(number: D) -> Result<Option<u64>, D::Error> {
     /// Above this a double no longer tells neighbouring integers apart.
     const MAX_EXACT: f64 = 9_007_199_254_740_991.0;

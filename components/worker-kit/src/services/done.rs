@@ -15,7 +15,7 @@ impl ResponseBody for Done {
 }
 
 impl Done {
-    /// An error if the service does not call it a success that it was sent so many things.
+    /// An error if the service does not report success for all of the records that it was sent.
     pub(super) fn check(self, summary: ResponseSummary, sent: usize) -> Result<(), ServiceError> {
         let Self { success } = self;
         if success { Ok(()) } else { Err(ServiceError::Partial { summary, success, count: 0, sent }) }

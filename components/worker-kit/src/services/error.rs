@@ -26,7 +26,7 @@ pub enum ServiceError {
         service: &'static str,
         /// Its answer, or what the host says.
         message: String,
-        /// Milliseconds to wait, where the service said so.
+        /// Milliseconds to wait, if the service said so.
         retry_after_ms: Option<u64>,
     },
     /// The service refused this request, perhaps for one part of it: [`isolate`](super::isolate) finds out.
@@ -74,7 +74,7 @@ pub enum ServiceError {
     Misconfigured {
         /// `entry`, `user`, …
         service: &'static str,
-        /// What is missing and what to do.
+        /// The missing part, and what to do.
         message: String,
     },
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug)]
 pub struct SlackService<'a>(Client<'a>);
 
-/// The text by which Slack says that it has taken a message.
+/// The text with which Slack accepts a message.
 #[derive(Debug, Deserialize)]
 struct Taken;
 

@@ -1,13 +1,13 @@
-//! A service's answer as reasons tell of it.
+//! A service's response, as reasons describe it.
 
 use host_adapters_event::ServiceStatus;
 use serde_json::Value;
 use std::fmt::{Display, Formatter};
 
-/// Most characters of what is told of a body.
+/// The most characters of a body that are quoted.
 const MAX_SAID: usize = 200;
 
-/// What a reason tells of an answer, so that a dead letter has it.
+/// The part of a response that a reason contains, so that a dead letter has it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ResponseSummary {
     /// `entry`, `user`, …
@@ -21,7 +21,8 @@ pub struct ResponseSummary {
 }
 
 impl ResponseSummary {
-    /// Of an answer with this body. That of a success is not read as JSON here: it is long, and seldom told of.
+    /// The summary of a response with this body. The body of a success is not parsed here, because it is long and
+    /// rarely quoted.
     pub fn new(service: &'static str, status: u16, body: &str) -> Self {
         let json: Value = match ServiceStatus::of(status) {
             ServiceStatus::Done => Value::Null,
@@ -51,7 +52,7 @@ fn first_line(text: &str) -> String {
     line.unwrap_or_default().chars().take(MAX_SAID).collect()
 }
 
-/// What a service said of the records of one request.
+/// A service's results for the records of one request.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Results<R> {
     /// The answer.
@@ -61,12 +62,12 @@ pub struct Results<R> {
 }
 
 impl<R> Results<R> {
-    /// Why a record is retried of which the answer says nothing.
+    /// Why a record that the response does not mention is retried.
     pub fn unmentioned(&self) -> String {
         format!("{}, which does not mention the record: {}", self.summary.answered(), self.summary.said)
     }
 
-    /// Why a record is retried of which the answer says this.
+    /// Why a record with this result is retried.
     pub fn told(&self, what: impl Display) -> String {
         format!("{}, and of the record: {what}", self.summary.answered())
     }

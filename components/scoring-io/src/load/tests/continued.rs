@@ -159,7 +159,7 @@ proptest! {
         let platform = Platform::with(format!("{HEADER}{}c,m,,0,x,verified\n", rows(0..6_500)));
         platform.world.choices.set(choices);
         let settled = platform.settle(kind, &event("etag", "1"));
-        // Where the response of the last step was lost, the event comes again.
+        // If the response of the last step was lost, the event is delivered again.
         prop_assert!(matches!(settled, Disposition::Ack | Disposition::Skip(_)), "{:?}", settled);
         prop_assert_eq!(platform.scores().len(), 6_500);
         if kind == Kind::Scrubbed {

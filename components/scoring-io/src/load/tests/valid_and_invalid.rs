@@ -1,4 +1,4 @@
-//! What becomes of rows.
+//! The outcomes of rows.
 
 use super::*;
 

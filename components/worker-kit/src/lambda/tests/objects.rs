@@ -1,4 +1,4 @@
-//! Notifications of S3, on all the ways by which Lambda gets them.
+//! Notifications of S3, in all forms in which Lambda receives them.
 
 use super::check;
 use crate::Disposition;

@@ -47,7 +47,7 @@ pub enum AssignStatus {
 
 impl EntryService<'_> {
     /// Assigns codes to at most [`MAX_PER_REQUEST`](super::super::MAX_PER_REQUEST) fans of one campaign in one request:
-    /// to all of them or to none. To assign what is assigned already changes nothing.
+    /// to all of them or to none. Assigning a code again has no effect.
     pub async fn assign_codes(
         &self,
         campaign_id: &str,

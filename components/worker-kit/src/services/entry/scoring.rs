@@ -46,7 +46,7 @@ impl ResponseBody for ScoringPage {
     const MEMBERS: &[&str] = &["records"];
 }
 
-/// What the service knows of a fan in a market (`schemas/domain/scoring-record.json`).
+/// The service's record of a fan in a market (`schemas/domain/scoring-record.json`).
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct ScoringRecord {
