@@ -5,11 +5,11 @@
 //! - [`Fan`] is a fan who registers, [`Signer`] signs tokens that the host accepts.
 //! - [`aws`] makes AWS clients for servers that do not check credentials.
 //! - [`components`] makes files to swap in.
-//! - [`log`] has the log of the hosts in this process, [`wait`] waits for events that happen by themselves.
+//! - [`log`] has the log of the hosts in this process, [`wait`] waits for asynchronous events.
 //! - [`manifest`] makes changed copies of spin.toml.
 //! - [`project`] makes copies of the project for tests that change it.
 //! - [`workers`] lists the workers of spin.toml, and reads their fixtures.
-//! - [`Child`] is the host in a process of its own, for tests that set its environment.
+//! - [`Child`] is the host in a separate process, for tests that set its environment.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -103,7 +103,7 @@ fn write_and_kill(path: &Path, lines: usize, acknowledged: &mut BTreeSet<String>
     latest
 }
 
-/// Each object is whole, and of the last put that was acknowledged or the one that was under way.
+/// Each object is complete, and from the last put that was acknowledged or the one that was in progress.
 async fn check_objects(embedded: &Embedded, latest: &BTreeMap<String, u64>) {
     let query = ObjectQuery { prefix: String::new(), after: None, limit: 1_000 };
     let listed: BTreeSet<_> =

@@ -1,4 +1,4 @@
-//! What only the embedded backend promises: retention and pruning over days, and persistence.
+//! What only the embedded backend guarantees: retention and pruning over days, and persistence.
 
 #![allow(non_snake_case, reason = "names that begin with a line of docs/delivery.md")]
 
@@ -73,7 +73,7 @@ async fn a_file_of_version_1_is_read_on_with_all_that_it_holds() {
     assert_eq!(receive(&backend, FIFO_QUEUE, 1, 30).await[0].group.as_deref(), Some("g"));
 }
 
-/// What a host that was killed has left, is there at once: nobody waits for the end of a lease.
+/// Work that a killed host has left is available at once: no host waits for the end of a lease.
 #[tokio::test]
 async fn d13_11__executions_are_resumed_by_the_next_host() {
     let backend = open().await;

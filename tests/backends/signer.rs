@@ -1,4 +1,4 @@
-//! An issuer of tokens with keys that are made for the running test.
+//! An issuer of tokens with keys that are generated for the running test.
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;

@@ -16,7 +16,7 @@ fn case(name: &str) -> String {
     std::fs::read_to_string(project().join("tests/fixtures/cases").join(name)).unwrap()
 }
 
-/// The bodies of the messages, once there are so many.
+/// The bodies of the messages, once there are this many.
 async fn bodies(host: &TestHost, count: usize) -> Vec<String> {
     let bodies = async || {
         let bodies = host.peek(QUEUE).await.into_iter().map(|message| message["body"].as_str().unwrap().to_owned());

@@ -37,7 +37,7 @@ async fn collector() -> (String, Spans) {
     (tests::serve(router).await, spans)
 }
 
-/// The host in a process of its own, because its exporter is configured by the environment.
+/// The host in a separate process, because its exporter is configured by the environment.
 async fn host(data: &std::path::Path, fakes: &FakeServices, endpoint: &str) -> Child {
     host_for(data, fakes, endpoint, &json!({ "keys": [] }).to_string()).await
 }

@@ -23,7 +23,7 @@ async fn outcomes(host: &Child) -> BTreeMap<String, u64> {
     calls.map(outcome).collect()
 }
 
-/// In a process of its own, because the metrics and the log of this one are shared by all tests.
+/// In a separate process, because the metrics and the log of this one are shared by all tests.
 #[tokio::test]
 async fn a_client_that_hangs_up_is_not_a_failure_of_the_worker() {
     let data = tempfile::tempdir().unwrap();

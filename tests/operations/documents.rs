@@ -1,4 +1,4 @@
-//! docs/operations.md: its tables and alerts, the rules for Prometheus that are made of it, the dashboard.
+//! docs/operations.md: its tables and alerts, the rules for Prometheus that are generated from it, the dashboard.
 
 use expect_test::expect_file;
 use serde_json::Value;

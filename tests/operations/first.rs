@@ -1,7 +1,7 @@
 //! Whether the alerts see the first occurrence of what they count.
 //!
-//! Most counters are shown from their first occurrence on, as 1, and `increase` of that is 0. So an alert also takes what
-//! a series counts that was not there when the range began: `(x unless x offset 15m) or increase(x[15m])`.
+//! Most counters first appear with the value 1, whose `increase` is 0. So an alert also takes the value of a series
+//! that did not exist when the range began: `(x unless x offset 15m) or increase(x[15m])`.
 
 use super::documents::alerts;
 use fake_services::{FakeServices, Options};
@@ -101,7 +101,7 @@ fn a_query_that_is_blind_for_the_first_occurrence_is_found() {
     }
 }
 
-/// In a process of its own, because the metrics of this one are shared by all tests.
+/// In a separate process, because the metrics of this one are shared by all tests.
 #[tokio::test]
 async fn some_counters_are_there_from_the_start() {
     let data = tempfile::tempdir().unwrap();

@@ -1,5 +1,5 @@
-//! A host exposes exactly the metrics of docs/operations.md, and every query of the alerts and of the dashboard
-//! asks for what is there.
+//! A host exposes exactly the metrics of docs/operations.md, and every query of the alerts and of the dashboard uses
+//! only metrics and labels that exist.
 
 use super::cached_in;
 use super::documents::{alerts, metrics, named_values, panels};

@@ -1,4 +1,4 @@
-//! Queries of alerts and panels: whether they ask for metrics, labels and values that there are.
+//! Queries of alerts and panels: whether they use existing metrics, labels and values.
 
 use super::documents::Metric;
 use promql_parser::label::{MatchOp, Matcher};

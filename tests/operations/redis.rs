@@ -1,4 +1,4 @@
-//! A cache that hangs or is slow costs a time-out now and then, and no request fails because of it.
+//! A cache that hangs or is slow causes an occasional time-out, and no request fails because of it.
 
 use super::cached_in;
 use super::redis_server::{Manner, RedisServer};

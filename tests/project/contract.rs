@@ -1,4 +1,4 @@
-//! Every case of the contract's suites is in the lists that make tests of them (`tests/contract/suites/mod.rs`): a case
+//! Every case of the contract's suites is in the lists that run it as a test (`tests/contract/suites/mod.rs`): a case
 //! that is in no list would never run.
 
 use std::collections::BTreeSet;

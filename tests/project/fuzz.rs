@@ -1,4 +1,4 @@
-//! Runs the fuzz targets on the inputs of `tests/fuzz/corpus`, so that what once failed is not broken again.
+//! Runs the fuzz targets on the inputs of `tests/fuzz/corpus`, so that a fixed fault does not return.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use tests::programs::project;

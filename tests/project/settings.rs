@@ -1,4 +1,4 @@
-//! What documents say of settings follows from their declarations (`settings!`). `cargo xtask schema` writes it.
+//! The documentation of settings is generated from their declarations (`settings!`). `cargo xtask schema` writes it.
 
 use expect_test::expect_file;
 use host_adapters::backends::KINDS;

@@ -1,4 +1,4 @@
-//! What becomes of records that fail: dead letters that hold the whole record and say why, and pauses that use up no
+//! The outcome of records that fail: dead letters with the whole record and the reason, and pauses that use up no
 //! attempt.
 #![allow(non_snake_case, reason = "names that begin with a line of docs/delivery.md")]
 

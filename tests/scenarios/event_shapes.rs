@@ -109,7 +109,7 @@ fn fixture(text: &str) -> Value {
 }
 
 impl Shape {
-    /// What becomes of the event: its only record.
+    /// The outcome of the event: its only record.
     fn read(&self, event: &Value) -> Incoming {
         let event = if self.name == KINESIS.name { in_kinesis(&event.to_string()) } else { event.to_string() };
         let mut incoming = lambda::parse(event.as_bytes(), &Context::default(), &mut |_| ()).unwrap();

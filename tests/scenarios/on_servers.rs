@@ -1,4 +1,4 @@
-//! What becomes of refused records, on real servers: the same as on the embedded backends.
+//! The outcome of refused records on real servers: the same as on the embedded backends.
 
 use super::statuses::{RETRY_SCORE, SAVE_ENTRIES, UPSERT_USERS, hasty};
 use super::{dead_letters, services};
@@ -10,7 +10,7 @@ use host_adapters::manifest::runtime_config::RuntimeConfig;
 use host_adapters_platform::Declared;
 use tests::{TestHost, impatient};
 
-/// A host on the servers, with tables, queues and collections of its own.
+/// A host on the servers, with its own tables, queues and collections.
 async fn host(change: impl FnOnce(&mut App)) -> TestHost {
     let folder = tempfile::tempdir().unwrap();
     let path = config::write(folder.path(), "servers", endpoints().await, &unique());

@@ -11,7 +11,7 @@ use tests::{TestHost, entry, impatient, wait};
 const CAMPAIGN: &str = "campaign-123";
 const QUEUE: &str = "verdictReporterQueue";
 const DEAD: &str = "verdictReporterQueueDlq";
-/// A part of the webhook's address, which nobody may see.
+/// A part of the webhook's address, which must not be shown.
 const SECRET: &str = "FakeFake";
 
 fn now_ms() -> i64 {
@@ -33,7 +33,7 @@ async fn ask(host: &TestHost, expected: Value) {
     host.queue(QUEUE, &[body.to_string()]).await;
 }
 
-/// Waits until Slack has so many posts.
+/// Waits until Slack has this many posts.
 async fn posts(host: &TestHost, count: usize) -> Vec<Post> {
     let what = format!("{count} posts");
     wait::eventually(&what, async || Some(host.fakes.slack().posts()).filter(|posts| posts.len() >= count)).await

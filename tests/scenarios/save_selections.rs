@@ -14,13 +14,13 @@ fn fans(count: usize) -> Vec<String> {
     (0..count).map(|n| format!("fan-{n:02}")).collect()
 }
 
-/// Nobody takes the reports, so that a test can read them.
+/// No worker reads the reports, so that a test can.
 fn unreported(app: &mut App) {
     impatient(app);
     without_sources(app, "report-verdicts");
 }
 
-/// A host with so many replicated entries.
+/// A host with this many replicated entries.
 async fn host(count: usize) -> TestHost {
     let host = TestHost::with(unreported).await;
     let fields = json!({ "email": "fan@example.com", "markets": ["m", "n"] });

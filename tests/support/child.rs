@@ -1,4 +1,4 @@
-//! The host in a process of its own.
+//! The host in a separate process.
 
 use crate::support::settings::root;
 use serde_json::Value;

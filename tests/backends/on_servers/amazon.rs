@@ -1,5 +1,6 @@
 //! The backends of AWS's services, for any server with their protocols; and on AWS itself the cases of the contract
-//! that concern them, with `cargo verify --aws`. Each case makes tables, queues, buckets and streams of its own and deletes them.
+//! that concern them, with `cargo verify --aws`. Each case creates its own tables, queues, buckets and streams, and
+//! deletes them.
 
 use crate::backends::on_servers::servers::unique;
 use backend_aws::{Aws, AwsConfig};

@@ -1,5 +1,4 @@
-//! Tables that others made for their own purposes: refused by name by `validate --probe`, `provision` and `up`, before
-//! anything runs.
+//! Tables of other applications: refused by name by `validate --probe`, `provision` and `up`, before anything runs.
 
 use crate::backends::on_servers::servers::{endpoints, unique};
 use aws_sdk_dynamodb::Client;

@@ -1,4 +1,4 @@
-//! S3 tells queues of its objects, itself and through SNS: moto's own queues, because its S3 reaches no others.
+//! S3 notifies queues of its objects, directly and through SNS: moto's own queues, because its S3 reaches no others.
 #![allow(non_snake_case, reason = "names that begin with a line of docs/delivery.md")]
 
 use super::servers::{endpoints, unique};

@@ -1,5 +1,5 @@
-//! Backends on real servers. Each test has tables, queues, buckets, streams and collections of its own, by a prefix, and a
-//! database of Redis.
+//! Backends on real servers. Each test has its own tables, queues, buckets, streams and collections, with a prefix, and
+//! its own database of Redis.
 
 use crate::backends::on_servers::amazon::Amazon;
 use crate::backends::on_servers::shortcomings;
@@ -148,7 +148,7 @@ impl Backend for Opened {
     }
 }
 
-/// Empties a database, on a thread of its own because the caller is async.
+/// Empties a database, on a separate thread because the caller is async.
 fn flush(url: String) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async { Redis::new(&url, REDIS_TIMEOUT).unwrap().execute("FLUSHDB", &[]).await.unwrap() });

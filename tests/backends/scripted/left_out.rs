@@ -1,5 +1,5 @@
-//! Case 05: changes that no worker can be handed, of a table that is not as it was when it was checked. An operator sees
-//! them, and the changes behind them are handed over.
+//! Case 05: changes that cannot be handed to a worker, because the table has changed since it was checked. An operator
+//! sees them, and later changes are handed over.
 
 use super::streams::{foreign, record, serve};
 use backend_dynamodb::DynamodbStreams;

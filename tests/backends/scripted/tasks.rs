@@ -1,4 +1,5 @@
-//! Step Functions: what LocalStack does not show. It takes any output, and heartbeats of attempts that are over.
+//! Step Functions: behaviour that LocalStack does not have. It accepts any output, and heartbeats of attempts that have
+//! ended.
 
 use super::server::{Reply, Scripted};
 use backend_step_functions::StepFunctions;

@@ -1,4 +1,4 @@
-//! Collections of documents: single documents, and what no function takes.
+//! Collections of documents: single documents, and what every function refuses.
 
 use super::backend::{Backend, COLLECTION, OTHER_COLLECTION};
 use super::documents_find::{by, page, query};

@@ -1,4 +1,4 @@
-//! Failures of messages: counted for each message, forgotten where it is settled.
+//! Failures of messages: counted for each message, deleted when it is settled.
 
 use super::backend::{Backend, LOOSE_QUEUE, QUEUE};
 use host_adapters_platform::{FailureTable, Result};

@@ -1,4 +1,4 @@
-//! Objects: what is under a key, parts of one version, and lists.
+//! Objects: single objects, parts of one version, and lists.
 
 use super::backend::{BUCKET, Backend, OTHER_BUCKET};
 use host_adapters_platform::Result;

@@ -1,4 +1,4 @@
-//! The Campaign Service: campaigns and their markets, which the control API puts in.
+//! The Campaign Service: campaigns and their markets, which the control API sets.
 
 use crate::codes::CodeStore;
 use crate::guard::Guard;

@@ -2,14 +2,15 @@
 //! `schemas/services`.
 //!
 //! They behave as the documents describe the services: every request is checked against the contract, needs an
-//! app-to-app token (Slack gets none), and is answered from a store that converges. Under `/_control/` of each server, without a token,
-//! they can be told to fail ([`Faults`]) and asked for their contents and for every version that they were sent.
-//! Contents live as long as the process that started the fakes, so a host under test can be killed and started again.
+//! app-to-app token (Slack gets none), and is answered from a store that converges. Under `/_control/` of each server,
+//! without a token, faults can be injected ([`Faults`]), and their contents and every version that they received can be
+//! read. Contents live as long as the process that started the fakes, so a host under test can be killed and started
+//! again.
 //!
-//! - [`FakeServices::start`] serves all of them, each on a loopback port of its own.
+//! - [`FakeServices::start`] serves all of them, each on its own loopback port.
 //! - [`contract`] reads the OpenAPI files, [`Token`] checks tokens, [`Faults`] selects faults.
 //! - `guard` checks every request; `entries`, `users`, `campaigns`, `codes` and `slack` implement the services.
-//! - [`FakeServices::violations`] are what no caller may ever do, such as to give one code to two fans.
+//! - [`FakeServices::violations`] are violations of rules by callers, such as giving one code to two fans.
 
 mod campaigns;
 mod codes;

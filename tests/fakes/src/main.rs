@@ -1,5 +1,5 @@
-//! The fakes as a program: prints the addresses as one JSON line and serves until it is interrupted. It fails if a caller
-//! did what no caller may do.
+//! The fakes as a program: prints the addresses as one JSON line and serves until it is interrupted. It fails if a
+//! caller violated a rule.
 
 use anyhow::Context;
 use clap::Parser;

@@ -1,4 +1,4 @@
-//! Serves the services, each on a port of its own.
+//! Serves the services, each on its own port.
 
 use crate::campaigns::{self, Campaigns};
 use crate::codes::{self, CodeStore, Codes};
@@ -170,7 +170,7 @@ impl FakeServices {
         if service == Service::Slack { slack::webhook(&url) } else { url }
     }
 
-    /// What Slack was told.
+    /// The posts to Slack.
     pub fn slack(&self) -> &Slack {
         &self.told
     }

@@ -1,7 +1,7 @@
-//! Slack: takes the messages of one webhook, and tells what it was told.
+//! Slack: accepts the messages of one webhook, and returns them through the control API.
 //!
 //! A post that states the same counts of a campaign as the post before it is a violation, unless the sender cannot know
-//! that the post before was taken: its answer was lost, or the sender was killed ([`Slack::interrupted`]).
+//! that the post before was accepted: its response was lost, or the sender was killed ([`Slack::interrupted`]).
 
 use crate::faults::{Fate, Fault};
 use crate::guard::{Checked, Guard};
@@ -55,7 +55,7 @@ pub struct Report {
     pub selected: i64,
 }
 
-/// What Slack has been told.
+/// The posts to Slack.
 pub struct Slack {
     guard: Arc<Guard>,
     told: Mutex<Told>,

@@ -1,4 +1,4 @@
-//! What no caller may ever do, whatever fails: a test that finds any of it in this list fails.
+//! Violations that no caller may commit, whatever fails: a test fails if this list is not empty.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

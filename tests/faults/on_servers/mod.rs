@@ -1,7 +1,7 @@
 //! Faults around a host, on real servers: nothing is lost, the order of each key is kept, and the host recovers by
 //! itself.
 //!
-//! - [`stage`]: hosts in processes of their own, fans whose entries change, and the final checks.
+//! - [`stage`]: hosts in separate processes, fans whose entries change, and the final checks.
 //! - [`outages`]: a server is stopped and started again; connections to it are cut and slowed by a [`proxy`].
 //! - [`hosts`]: two hosts at a time, one of which is killed or paused.
 //! - [`objects`]: connections that are cut while an object is read.

@@ -157,7 +157,7 @@ fn read_again<F: Function + PartialEq>(arguments: &F) {
     assert!(again == *arguments, "{text}");
 }
 
-/// A bad argument is the caller's fault: with `unavailable` the caller would retry for ever.
+/// A bad argument is the caller's fault: with `unavailable` the caller would retry forever.
 fn check(answer: &Value) {
     let kinds = [ErrorKind::Unavailable, ErrorKind::Throttled].map(|kind| serde_json::json!(kind));
     let mut errors = vec![answer];

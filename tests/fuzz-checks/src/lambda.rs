@@ -1,5 +1,5 @@
-//! Lambda's event shapes: any body is a list of events or refused as a whole; every record gets one disposition, under
-//! the id by which its source knows it.
+//! Lambda's event shapes: any body is a list of events or refused as a whole; every record gets one disposition, with
+//! the id that its source uses.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -57,7 +57,7 @@ fn id(incoming: &Incoming) -> &str {
     }
 }
 
-/// The id by which the source knows a record: AWS's own field, else its position.
+/// The id that the source uses for a record: AWS's own field, else its position.
 fn name(index: usize, record: &Value) -> String {
     let field = |path: &[&str]| path.iter().try_fold(record, |value, key| member(value, key))?.as_str();
     field(&["messageId"])

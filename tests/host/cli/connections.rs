@@ -1,5 +1,6 @@
-//! Case 12: connections that are silent or send half a request, as the case's `half_open.py` makes them, and clients that
-//! read no response. They are closed in time, there is a limit of them, and they do not hold up the end of the host.
+//! Case 12: connections that are silent or send half a request, as the case's `half_open.py` makes them, and clients
+//! that read no response. They are closed in time, their number is limited, and they do not delay the shutdown of the
+//! host.
 
 use super::up::Up;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! Case 22: files that people give, as their editors save them.
+//! Case 22: files as users' editors save them.
 
 use super::{command, run, run_with_input};
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! A file serves only as the component that it is.
+//! A file serves only as the component whose id it has.
 
 use super::{Outcome, run};
 use host_adapters_runtime::identity;

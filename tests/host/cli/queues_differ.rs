@@ -1,5 +1,5 @@
-//! Queues on a server that are not as spin.toml declares them: what differs is said, and the host does not start where
-//! messages would not end as declared.
+//! Queues on a server that differ from spin.toml: the differences are reported, and the host does not start if messages
+//! would not end as declared.
 
 use super::run;
 use super::up::Up;

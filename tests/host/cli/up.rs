@@ -35,7 +35,7 @@ fn secrets() -> Vec<(String, String)> {
 /// A token that belongs to no caller.
 const GUESS: &str = "planted-6f1e-guess";
 
-/// A host on a folder of its own. It is killed if a test ends early.
+/// A host with its own folder. It is killed if a test ends early.
 pub(super) struct Up {
     child: Child,
     stdout: BufReader<ChildStdout>,

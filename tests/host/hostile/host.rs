@@ -1,4 +1,4 @@
-//! A host with the worker `hostile`, which does what requests and records tell it to, and the worker `neighbour`.
+//! A host with the worker `hostile`, which does what requests and records say, and the worker `neighbour`.
 
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! Guests that do harm, in a host in a process of its own, with a neighbour that must not be affected.
+//! Guests that do harm, in a host in a separate process, with a neighbour that must not be affected.
 
 mod contained;
 mod host;

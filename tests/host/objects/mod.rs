@@ -1,5 +1,5 @@
-//! Objects in a folder, on the real host: each file is handed to the worker `probe`, which rejects it with what it got, or
-//! does what the file's name says.
+//! Objects in a folder, on the real host: each file is handed to the worker `probe`, which rejects it with the received
+//! event as the reason, or does what the file's name says.
 
 #![allow(non_snake_case, reason = "names that begin with a line of docs/delivery.md")]
 
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use tests::{Child, client, programs, wait};
 use tokio::process::Command;
 
-/// A host on a folder of its own.
+/// A host with its own folder.
 struct Host {
     child: Child,
     folder: TempDir,

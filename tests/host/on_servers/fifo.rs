@@ -1,4 +1,4 @@
-//! A FIFO queue by `provision`, `validate --probe` and `up`: made, asked for, and read in order.
+//! A FIFO queue with `provision`, `validate --probe` and `up`: created, checked, and read in order.
 
 use crate::backends::on_servers::config::{self, SECRET};
 use crate::backends::on_servers::servers::{endpoints, unique};

@@ -1,4 +1,4 @@
-//! The runtime alone, with a guest that misbehaves on demand and a host of the tests' own.
+//! The runtime alone, with a guest that misbehaves on demand and a host for tests.
 
 mod data_streams;
 pub mod documents;

@@ -1,4 +1,4 @@
-//! The probe, cold and pre-initialised, in a runtime of its own.
+//! The probe, cold and pre-initialised, in its own runtime.
 
 use super::world::World;
 use host_adapters_runtime::{

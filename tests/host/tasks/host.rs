@@ -1,4 +1,4 @@
-//! A host with the worker `errand`, which does tasks as their inputs tell it to.
+//! A host with the worker `errand`, which does tasks as their inputs say.
 
 use reqwest::{Method, RequestBuilder};
 use rustix::process::{Pid, Signal, kill_process};

@@ -1,4 +1,4 @@
-//! What takes long: builds of a changed project.
+//! Slow tests: builds of a changed project.
 
 mod additions;
 mod blocks;

@@ -1,4 +1,4 @@
-//! Compares so many pairs: `cargo run -p ruler-checks --example compare -- <seed> <count>`.
+//! Compares this many pairs: `cargo run -p ruler-checks --example compare -- <seed> <count>`.
 use test_servers::Servers;
 
 fn main() -> anyhow::Result<()> {

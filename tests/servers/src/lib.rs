@@ -1,4 +1,4 @@
-//! Servers for tests: installed from the package registries, started on 127.0.0.1 in a folder of their own, stopped and
+//! Servers for tests: installed from the package registries, started on 127.0.0.1 in a separate folder, stopped and
 //! started again with their data. `cargo xtask servers` is the command line. Tests use this crate, because a test that
 //! stops a server cannot wait for Cargo.
 //!

@@ -1,4 +1,4 @@
-//! Installs packages from PyPI into an environment of their own.
+//! Installs packages from PyPI into a separate environment.
 
 use crate::install::SHOWN;
 use anyhow::{Context, Result, bail};

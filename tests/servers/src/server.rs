@@ -53,7 +53,7 @@ pub enum Install {
         /// A main class of our own, compiled against the jars.
         launcher: Option<Launcher>,
     },
-    /// Packages from PyPI, in an environment of their own.
+    /// Packages from PyPI, in a separate environment.
     Python {
         /// The version of the server.
         version: &'static str,

@@ -87,7 +87,7 @@ impl Servers {
     }
 }
 
-/// Waits for each server in a thread of its own, so that each is reported as soon as it is ready.
+/// Waits for each server in a separate thread, so that each is reported as soon as it is ready.
 fn wait_for_all(starting: &[Starting<'_>]) -> Result<()> {
     let failures = std::thread::scope(|scope| {
         let waiting: Vec<_> = starting.iter().map(|it| scope.spawn(|| it.wait())).collect();

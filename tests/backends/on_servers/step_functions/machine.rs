@@ -10,7 +10,7 @@ use tests::programs::project;
 use tests::wait::eventually;
 use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 
-/// The worker whose activity the state machine uses in tests: a guest that does as it is told.
+/// The worker whose activity the state machine uses in tests: a guest that does what its input says.
 pub const WORKER: &str = "errand";
 /// `HeartbeatSeconds` in tests.
 pub const HEARTBEAT_SECS: u64 = 3;
@@ -33,7 +33,7 @@ pub async fn endpoint() -> &'static str {
     STARTED.get_or_init(|| async { tokio::task::spawn_blocking(start).await.unwrap() }).await
 }
 
-/// A state machine with an activity of its own.
+/// A state machine with its own activity.
 pub struct Machine {
     pub activities: StepFunctions,
     /// Precedes the name of the activity.
@@ -69,7 +69,7 @@ impl Machine {
         started.unwrap().execution_arn
     }
 
-    /// What came of each market, once the execution has succeeded.
+    /// The outcome of each market, once the execution has succeeded.
     pub async fn outcomes(&self, execution: &str) -> Vec<Value> {
         let output = eventually("the execution ends", async || {
             let told = self.client.describe_execution().execution_arn(execution).send().await.unwrap();

@@ -1,4 +1,4 @@
-//! The whole host on Step Functions, in a process of its own that is killed.
+//! The whole host on Step Functions, in a separate process that is killed.
 
 use crate::backends::on_servers::step_functions::machine::{Machine, WORKER, endpoint};
 use serde_json::json;
@@ -55,7 +55,7 @@ impl Folder {
         Child::run(&mut command, &self.file("spin.toml"), &self.file("data"), log.into()).await
     }
 
-    /// What a command of the host says, and whether it succeeded.
+    /// The output of a command of the host, and whether it succeeded.
     async fn run(&self, arguments: &[&str]) -> (bool, String) {
         let mut command = Command::new(programs::host_adapters());
         command.args(arguments).arg("--manifest").arg(self.file("spin.toml")).env(SECRET.0, SECRET.1);

@@ -1,4 +1,5 @@
-//! The source `task` on Step Functions: outcomes, heartbeats, drain, a host that is gone, an execution that is stopped.
+//! The source `task` on Step Functions: outcomes, heartbeats, drain, a host that was killed, an execution that is
+//! stopped.
 
 use crate::backends::on_servers::step_functions::machine::{HEARTBEAT_SECS, Machine, WORKER};
 use crate::backends::on_servers::step_functions::succeeded;

@@ -1,4 +1,4 @@
-//! Pools of codes, and what became of each code.
+//! Pools of codes, and the state of each code.
 
 use crate::violations::Violations;
 use serde::{Deserialize, Serialize};

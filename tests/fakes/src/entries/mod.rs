@@ -1,4 +1,4 @@
-//! The Entry Service: entries that converge, scores, invite lists, and what selection asks of it.
+//! The Entry Service: entries that converge, scores, invite lists, and the requests of selection.
 
 mod invites;
 mod scoring;

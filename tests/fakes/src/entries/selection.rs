@@ -1,4 +1,4 @@
-//! What scoring and selection ask of the Entry Service: scores, scoring records, codes for winners, and reports.
+//! The requests of scoring and selection to the Entry Service: scores, scoring records, codes for winners, and reports.
 
 use super::scoring::{Code, Outcome, Wanted};
 use super::{Entries, text};

@@ -1,4 +1,4 @@
-//! The entries of the Entry Service, and everything that it was sent.
+//! The entries of the Entry Service, and everything that it received.
 
 use super::scoring::{Given, ScoringStore, WonCode};
 use crate::violations::Violations;

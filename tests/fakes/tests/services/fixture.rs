@@ -46,7 +46,7 @@ impl Fixture {
         Self { services: FakeServices::start(options).await.unwrap(), client: Client::new(), contracts }
     }
 
-    /// Sends a request with a token, on a connection of its own. Returns status and body.
+    /// Sends a request with a token, on a separate connection. Returns status and body.
     pub async fn send(
         &self,
         service: Service,

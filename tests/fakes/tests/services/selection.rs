@@ -1,4 +1,4 @@
-//! What selection asks of the fakes: scoring records, codes, reports.
+//! The requests of selection to the fakes: scoring records, codes, reports.
 
 use crate::fixture::{Fixture, V1, entry, statuses};
 use fake_services::{CodeState, Faults, Service};

@@ -17,7 +17,7 @@ pub struct Options {
     /// Rounds of each figure; the figure is their median.
     #[arg(long, default_value_t = 7, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub rounds: u16,
-    /// Rows of the large scored file of `scores_*`, some 125 bytes each.
+    /// Rows of the large scored file of `scores_*`, about 125 bytes each.
     #[arg(long, default_value_t = 200_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub rows: u32,
     /// Measure this group only; may be given several times.
@@ -61,7 +61,7 @@ pub enum Group {
     DynamodbStreams,
 }
 
-/// The baselines: this program in a process of its own.
+/// The baselines: this program in a separate process.
 #[derive(Debug, Subcommand)]
 pub enum Baseline {
     /// Serves check-eligibility natively.

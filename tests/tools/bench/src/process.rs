@@ -1,4 +1,4 @@
-//! Servers in processes of their own: the host, and its native counterpart.
+//! Servers in separate processes: the host, and its native counterpart.
 
 use crate::client::Connection;
 use crate::place;

@@ -230,7 +230,7 @@ impl<'a> Stage<'a> {
         settling.settle(progress).await
     }
 
-    /// Lets the scored files arrive, and waits until all fans are counted. Slack may still be told.
+    /// Adds the scored files, and waits until all fans are counted. Posts to Slack may follow later.
     async fn score(
         &self,
         options: &Options,

@@ -1,4 +1,4 @@
-//! `--servers`: real servers for the host. Each run has names of its own on them, by a prefix.
+//! `--servers`: real servers for the host. Each run has its own names on them, with a prefix.
 
 mod cloud;
 

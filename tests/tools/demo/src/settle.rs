@@ -1,4 +1,4 @@
-//! Waits until everything is replicated, or until nothing changes any more; dead letters are sent back once.
+//! Waits until everything is replicated, or until nothing changes; dead letters are redriven once.
 
 use crate::check::{Name, Wanted, flagged};
 use crate::gateway::Gateway;

@@ -1,4 +1,4 @@
-//! One scoring record: what the service has of a fan.
+//! One scoring record: the service's data about a fan.
 
 use super::campaign::{Rank, Who};
 use super::scored::{Name, Scored};

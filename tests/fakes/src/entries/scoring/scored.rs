@@ -1,5 +1,5 @@
-//! The scores that the service was sent: one a fan, whatever the names by which scores and entries know the fan. Two
-//! memberIds are two fans, and two globalUserIds are; an address that they share is the first one's.
+//! The scores that the service received: one per fan, whichever names scores and entries use for the fan. Two memberIds
+//! are two fans, and so are two globalUserIds; an address that they share belongs to the first one.
 
 use serde_json::{Number, Value};
 use std::cmp::Ordering;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 pub const BUCKET: &str = "scoring-bucket";
 /// The key under which the file is loaded.
 pub const KEY: &str = "scrubbed/bench.csv";
-/// The rows are of so many campaigns: the Entry Service is asked at most 100 times a second for each.
+/// The rows belong to this many campaigns: the Entry Service is called at most 100 times a second for each.
 const CAMPAIGNS: usize = 50;
 /// Of so many rows one has rank 0, for the Entry Service.
 const ROWS_PER_RANK_0: usize = 4;

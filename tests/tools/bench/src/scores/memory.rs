@@ -32,7 +32,7 @@ pub struct Measured {
     pub above_idle_mb: f64,
 }
 
-/// Measures a host of its own.
+/// Measures a separate host.
 pub async fn measure(program: &Path, file: &File) -> Result<Measured> {
     let folder = tempfile::tempdir()?;
     let registration = Registration::new(folder.path())?;

@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 const RANGE_BYTES: u32 = 1024 * 1024;
 /// Records of a batch.
 const BATCH: usize = 500;
-/// Batches under way.
+/// Batches in progress.
 const BATCHES: usize = 4;
 
 /// The loop.
@@ -72,7 +72,7 @@ impl Puts<'_> {
         Ok(())
     }
 
-    /// Waits for one batch; `false` if none is under way.
+    /// Waits for one batch; `false` if none is in progress.
     async fn one_done(&mut self) -> Result<bool> {
         match self.under_way.join_next().await {
             Some(put) => put.context("a put ended early")?.map(|()| true),

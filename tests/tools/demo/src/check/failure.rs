@@ -51,7 +51,7 @@ pub enum Kind {
     Stats,
     /// A task that did not end as it should.
     Task,
-    /// What Slack was told wrong, twice or not at all.
+    /// A post to Slack that is wrong, duplicated or missing.
     Report,
     /// An entry that was replicated although its fan did not change it, or was not although the fan did.
     Resent,
@@ -59,7 +59,7 @@ pub enum Kind {
     Slow,
     /// A message that could not be processed.
     DeadLetter,
-    /// Work was still under way when nothing changed any more.
+    /// Work was still in progress when nothing changed.
     Unsettled,
 }
 

@@ -41,7 +41,7 @@ pub const LABELS: [&str; 23] = [
     "unknown-campaign",
 ];
 
-/// What a fan does in a campaign.
+/// The actions of a fan in a campaign.
 #[derive(Clone, Copy, Debug)]
 enum Plot {
     Valid,

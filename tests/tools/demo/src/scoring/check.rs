@@ -9,7 +9,7 @@ use crate::check::{Failures, Kind, Name, entry_name};
 use crate::generate::World;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// What a run should have made of the files.
+/// The expected result of the files.
 pub struct Expected<'a> {
     /// Whose names are whose.
     pub world: &'a World,

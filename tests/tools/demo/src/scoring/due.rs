@@ -1,4 +1,4 @@
-//! What should come of the scored files: recounted from the plan, in which each row says whose it is.
+//! The expected result of the scored files, counted from the plan, in which each row names its fan.
 
 use super::plan::{Plan, Row};
 use crate::check::Name;

@@ -1,4 +1,4 @@
-//! Scoring, between the registrations and the selection: two scored files arrive, and what comes of them is recounted.
+//! Scoring, between the registrations and the selection: two scored files arrive, and their result is checked.
 //!
 //! [`plan`] says what the files tell of whom, [`file`] writes them, [`due`] recounts, [`run`] puts the files and waits,
 //! [`found`] is what is read afterwards, [`check`] and [`slack`] compare, [`spoil`] spoils the outcome for `--inject`, and

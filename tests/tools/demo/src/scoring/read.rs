@@ -139,7 +139,7 @@ fn invalid_row(line: &str) -> Option<(String, u64)> {
     Some((data.get("file")?.as_str()?.to_owned(), data.get("line")?.as_u64()?))
 }
 
-/// What Slack was told.
+/// The posts to Slack.
 fn told(fakes: &FakeServices) -> Vec<Post> {
     let posts = fakes.slack().posts().into_iter();
     posts

@@ -45,11 +45,11 @@ pub struct Ran {
     pub read: Duration,
     /// From there until all fans were counted.
     pub counted: Duration,
-    /// Whether something is missing and nothing moves any more.
+    /// Whether something is missing and nothing changes.
     pub stalled: bool,
 }
 
-/// What is there so far. If it does not change, nothing moves.
+/// The present state. If it does not change, nothing moves.
 #[derive(Clone, Debug, Eq, PartialEq)]
 struct State {
     /// Rows read, of all files, and the number of files that are done.

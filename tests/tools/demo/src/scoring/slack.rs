@@ -1,4 +1,4 @@
-//! What Slack was told: the counts of a campaign after each change, once and in time.
+//! The posts to Slack: the counts of a campaign after each change, once and in time.
 
 use super::check::Expected;
 use super::due::Counts;

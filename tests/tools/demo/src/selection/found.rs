@@ -56,7 +56,7 @@ pub struct Stats {
 /// What became of a market's task, or of its tasks.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Task {
-    /// How they ended: one that failed stands for all.
+    /// Their outcome: the first failure, if there is one.
     pub ended: Ended,
     /// How many attempts they had, at most.
     pub attempts: u32,

@@ -67,7 +67,7 @@ impl<'a> Contest<'a> {
         if self.selection.shared_code.is_some() { 0 } else { self.seats.max(FEWEST_CODES) }
     }
 
-    /// Whether it has too few codes, so that nobody gets a verdict.
+    /// Whether it has too few codes, so that no fan gets a verdict.
     pub fn fails(&self) -> bool {
         self.needed_codes() > self.selection.codes
     }
