@@ -44,7 +44,7 @@ impl RedisServer {
         Self { url, state }
     }
 
-    /// Answers like this from now on, on new connections; those that hang go on hanging.
+    /// Answers like this from now on, on new connections; those that hang continue hanging.
     pub fn becomes(&self, manner: Manner) {
         self.state.lock().unwrap().manner = manner;
     }

@@ -100,7 +100,7 @@ async fn requeue_logic_counts_below_what_is_expected_are_looked_at_again_without
     host.drained(QUEUE).await;
 }
 
-/// The source is paused, and goes on when Slack does.
+/// The source is paused, and continues when Slack does.
 async fn slack_fails(faults: Faults, reason: &str) {
     let host = TestHost::start().await;
     count(&host, [5, 0, 0]).await;

@@ -253,7 +253,7 @@ async fn an_attribute_that_is_null_is_as_absent() {
     marked(&host, &[code].into()).await;
 }
 
-/// Selects so many winners of market `m` in all, and waits until the task has finished.
+/// Selects this many winners of market `m` in all, and waits until the task has finished.
 async fn select(host: &TestHost, task: &str, count: usize) {
     let body = json!({ "campaignId": CAMPAIGN, "marketId": "m", "selectionCount": count });
     let url = host.gateway_url(&format!("/tasks/enqueue-market-selections/{task}"));

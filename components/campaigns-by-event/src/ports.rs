@@ -25,7 +25,7 @@ pub trait Ports {
 /// The real ones.
 #[derive(Debug)]
 pub struct Live<'a> {
-    /// The call under way.
+    /// The call in progress.
     pub call: &'a Call,
 }
 

@@ -20,7 +20,7 @@ pub struct Change {
     old_image: Option<Image>,
 }
 
-/// An image. It goes on as the text that it came as: the numbers of its value may have lost digits.
+/// An image. It is forwarded as the original text, because the numbers of its value may have lost digits.
 #[derive(Clone, Debug)]
 pub struct Image {
     text: Box<RawValue>,

@@ -152,11 +152,11 @@ fn held(entry: &str, fan: &str) -> Result<Option<String>, Failed> {
     Ok(entry.access_code.filter(|code| !code.is_empty()))
 }
 
-/// The codes of the market that fans got by the Entry Service, which assigns a code before the entry gets it and the Code
-/// Service hears of it. Fans who have left since are in this list, too: a code that was given is never given again. A winner
-/// who has no entry any more, who is not in this list, and who was not among the fans without a code when the task read them
-/// (`Wanted::open`), never had the code and does not get it, whichever message comes late, for the service does not know
-/// the fan.
+/// The codes of the market that the Entry Service has assigned, which happens before the entry and the Code Service
+/// have them. Fans who have left since are in this list, too: an assigned code is never assigned again. A winner who
+/// has no entry any more, who is not in this list, and who was not among the fans without a code when the task read
+/// them (`Wanted::open`), never had the code and does not get it, whichever message comes late, for the service does
+/// not know the fan.
 async fn held_in_service(ports: &impl Ports, selection: &Selection) -> Result<HashSet<String>, Failed> {
     let (mut codes, mut pages) = (HashSet::new(), Pages::default());
     while let Some(page) = pages.read(async |after| ports.assigned(selection, after).await).await? {

@@ -40,8 +40,8 @@ impl Failed {
         matches!(self, Self::Final { status: WAITS, .. })
     }
 
-    /// The same where the winners are known: what keeps them from being told, other attempts may overcome, and nothing may
-    /// undo that they have won.
+    /// The same once the winners are known: other attempts may still queue their messages, and the selection must not
+    /// be undone.
     pub fn after_plan(self) -> Self {
         match self {
             Self::Final { message, .. } => Self::Later(message),

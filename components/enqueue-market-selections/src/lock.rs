@@ -5,8 +5,8 @@
 //!   Another attempt of the same task takes it at once.
 //! - `fence`: counts how often the market was taken. Every write of the holder is on condition that the fence is
 //!   unchanged, so that a task that was suspended and has lost the market can no longer change anything.
-//! - `plans`: the plans of the market, each with its number of winners and whether they are told. A plan is valid once
-//!   it is in this list.
+//! - `plans`: the plans of the market, each with its number of winners and whether their messages are queued. A plan is
+//!   valid once it is in this list.
 
 use crate::failed::{Failed, WAITS};
 use crate::input::Selection;
@@ -24,7 +24,7 @@ use worker_kit::platform::{
 
 /// Seconds for which a market is held: the default wall time of a task, 15 minutes, and a minute more.
 const HELD_SECS: i64 = 16 * 60;
-/// Seconds before the end at which it is put off.
+/// Seconds before the end at which it is extended.
 const PUT_OFF_SECS: i64 = HELD_SECS / 2;
 
 /// A market that is taken.
@@ -52,7 +52,7 @@ struct Item {
 }
 
 impl Lock {
-    /// Takes the market for a task. While another task has it, the answer is that this one waits, and the host asks again.
+    /// Takes the market for a task. While another task has it, this one answers that it waits, and the host asks again.
     pub async fn take(ports: &impl Ports, selection: &Selection) -> Result<Self, Failed> {
         Self::try_take(ports, selection).await.map_err(|failed| match failed {
             Failed::Busy(message) => Failed::fatal(WAITS, "MARKET_BUSY", message),
@@ -108,7 +108,7 @@ impl Lock {
         self.write(ports, plans).await
     }
 
-    /// Puts off the end of the time for which the market is held. Fails if it is held no longer.
+    /// Extends the time for which the market is taken. Fails if it is no longer taken by this task.
     pub async fn hold(&self, ports: &impl Ports) -> Result<(), Failed> {
         let expires = end(ports.now());
         let set = vec![("expires".to_owned(), json!(timestamp(expires)).to_string())];
@@ -133,8 +133,8 @@ impl Lock {
         self.plans.iter().any(|plan| plan.task_id == task_id)
     }
 
-    /// Whether a later task than this one has told its winners. What this one has to report about the market is outdated
-    /// then, unless it is that all are told.
+    /// Whether a later task than this one has queued its messages. Then this task's report about the market is
+    /// outdated, unless it reports that all messages are queued.
     pub fn is_outdated(&self, task_id: &str) -> bool {
         let own = self.plans.iter().position(|plan| plan.task_id == task_id);
         own.is_some_and(|own| self.plans.iter().skip(own + 1).any(|plan| plan.queued))
@@ -148,7 +148,7 @@ impl Lock {
         Ok(())
     }
 
-    /// Gives the market back, if it is still held. A failure costs the next task time and nothing else.
+    /// Releases the market, if it is still taken. A failure only delays the next task.
     pub async fn release(self, ports: &impl Ports) {
         let failed = match ports.update(self.update(vec![], vec!["expires".to_owned()])).await {
             Ok(failed) => failed,

@@ -11,7 +11,7 @@ use worker_kit::messages;
 /// A fan, and the code of a winner.
 type Told<'a> = (&'a str, Option<&'a str>);
 
-/// Fans after whose messages a task looks whether it may go on.
+/// Fans after whose messages a task looks whether it may continue.
 const FANS: usize = 10_000;
 
 /// Queues a message for each fan, winners first. `go_on` is called from time to time.

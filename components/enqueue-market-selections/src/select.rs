@@ -82,9 +82,9 @@ async fn market(ports: &impl Ports, selection: &Selection) -> Result<Market, Fai
     ports.market(selection).await?.ok_or_else(|| Failed::fatal(404, "MARKET_NOT_FOUND", message()))
 }
 
-/// Reports that the selection has failed: for good, or perhaps, where it is not known whether another attempt follows.
-/// While one follows for sure, the selection is under way. If the market is another's by now, by `check`, its stats are left
-/// alone. The report may fail, too: the task's own end tells it then.
+/// Reports that the selection has failed, permanently or if it is unknown whether another attempt follows. If one
+/// certainly follows, the selection is still in progress. If another task has the market by now, according to `check`,
+/// its stats are not changed. The report may fail, too; then only the task's own end shows the failure.
 async fn report_failed(
     ports: &impl Ports,
     selection: &Selection,
@@ -146,8 +146,8 @@ impl<P: Ports> Task<'_, P> {
         Ok(())
     }
 
-    /// Tells the winners of plans whose tasks have ended before they had told them all. Whom those tasks have left out
-    /// besides is a loser of this one, or of the next.
+    /// Queues the messages of plans whose tasks ended before all of them were queued. The losers of those tasks are
+    /// losers of this one, or of the next.
     async fn tell_others(&mut self, plans: &Plans) -> Result<(), Failed> {
         let (ports, selection) = (self.ports, self.selection);
         let is_left = |head: &Head| !head.queued && head.task_id != selection.task_id;
@@ -163,7 +163,8 @@ impl<P: Ports> Task<'_, P> {
         self.lock.mark_queued(ports, is_left).await
     }
 
-    /// Reports that the selection is under way, unless the winners of a later one are told already, and reads who may win.
+    /// Reports that the selection is in progress, unless the messages of a later one are queued already, and reads the
+    /// eligible fans.
     async fn start(&self, total: u64, plans: &Plans, stats: &mut Stats) -> Result<Fans, Failed> {
         let Self { ports, selection, lock } = self;
         stats.total = total;
@@ -206,7 +207,7 @@ impl<P: Ports> Task<'_, P> {
         Ok((Plan { head, winners }, losers))
     }
 
-    /// Queues the message of each fan, and notes it.
+    /// Queues the message of each fan, and records that.
     async fn tell(&mut self, plan: &Plan, losers: &[String]) -> Result<(), Failed> {
         let _span = self.ports.span("queueSelections");
         let go_on = async || self.lock.go_on(self.ports).await;

@@ -14,7 +14,7 @@ use worker_kit::Response;
 use worker_kit::platform::{Error, ErrorKind};
 use worker_kit::services::entry::StatsStatus;
 
-/// So many fans; the first one has the best score.
+/// This many fans; the first one has the best score.
 fn fans(count: u32) -> Vec<Fan> {
     (0..count).map(|n| Fan { id: Some(format!("fan-{n:05}")), score: count - n, minute: 0 }).collect()
 }
@@ -246,7 +246,7 @@ fn failed_is_reported_of_a_market_whose_item_cannot_be_read() {
     assert_eq!(statuses(&world), ["FAILED"]);
 }
 
-/// Before it reports that the selection is under way: its successor has finished meanwhile.
+/// Before it reports that the selection is in progress: its successor has finished meanwhile.
 #[test]
 fn a_task_that_has_lost_its_market_reports_nothing() {
     let world = World::with(fans(50));

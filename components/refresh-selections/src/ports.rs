@@ -36,7 +36,7 @@ pub trait Ports {
 pub struct Live<'a> {
     /// The Entry Service.
     pub service: EntryService<'a>,
-    /// The call under way.
+    /// The call in progress.
     pub call: &'a Call,
 }
 

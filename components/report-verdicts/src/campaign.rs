@@ -6,7 +6,7 @@ use scoring::report::{self, Decision, Message, Received, Source, Told, decide};
 use scoring::table::Change;
 use worker_kit::{Disposition, Event};
 
-/// Milliseconds until messages are looked at again that met another one telling.
+/// Milliseconds until messages are delivered again while another one is posting.
 const AGAIN_MS: u64 = 1_000;
 
 /// A message of verdictReporterQueue.
@@ -46,33 +46,33 @@ pub struct Campaign {
     sent: Vec<(usize, Sent)>,
 }
 
-/// What one of the messages tells Slack.
+/// The post of one of the messages.
 #[derive(Debug)]
 pub struct Telling {
     /// Which of the messages.
     place: usize,
-    /// Says that it is telling, unless it has said so before.
+    /// The claim that it is posting, unless it was written before.
     pub claim: Option<Change>,
     /// The text.
     pub text: String,
-    /// Says that Slack has taken it.
+    /// The update that records the post.
     pub confirmation: Change,
     /// Milliseconds since the end of the file, or since the message, or the first of its copies, was sent.
     pub age_ms: u64,
-    /// What the message tells of.
+    /// The source of the message.
     pub source: Source,
 }
 
-/// What came of it.
+/// The outcome of a post.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Posted {
     /// Slack has the counts, and the table says so.
     Told,
-    /// Slack has them, but another message had taken over: it notes what it tells.
+    /// Slack has them, but another message has taken over and records its own post.
     Overtaken,
-    /// Another message is telling.
+    /// Another message is posting.
     Another,
-    /// Slack does not have them, or that is not noted.
+    /// Slack does not have them, or that is not recorded.
     Failed(Disposition),
 }
 
@@ -89,7 +89,7 @@ impl Campaign {
     /// The campaign with its items: the counts, and those told last.
     ///
     /// # Errors
-    /// Which item is not what it should be.
+    /// When an item is malformed; names it.
     pub fn read(id: &str, sent: Vec<(usize, Sent)>, items: [Option<&str>; 2]) -> Result<Self, String> {
         let [counts, told] = items;
         let of = |problem| format!("campaign {id}: {problem}");

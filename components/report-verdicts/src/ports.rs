@@ -38,7 +38,7 @@ pub trait Ports {
 /// The real implementation.
 #[derive(Debug)]
 pub struct Live<'a> {
-    /// The call under way.
+    /// The call in progress.
     pub call: &'a Call,
 }
 

@@ -15,17 +15,18 @@ use worker_kit::Disposition;
 use worker_kit::platform::ErrorKind;
 use worker_kit::services::{ServiceError, isolate_by};
 
-/// Campaigns of one message. Slack wants texts of 4,000 characters at most, and takes 40,000.
+/// Campaigns of one message. Slack recommends texts of 4,000 characters at most, and accepts 40,000.
 const PER_POST: usize = 20;
 
-/// A report is late when Slack has it so many milliseconds after its file's end, or a selection's after its message was sent
-/// (scoring, "Notification Timeliness").
+/// A report is late when Slack has it this many milliseconds after its file's end, or a selection's after its message
+/// was sent (scoring, "Notification Timeliness").
 const LATE_MS: u64 = 60_000;
 
-/// How old reports are when Slack has them, by what they tell of.
+/// The age of reports when Slack has them, by their source.
 const REPORT_SECONDS: &str = "report_seconds";
 
-/// Waits before the confirmation is written again, milliseconds. Without it Slack is told twice, so it is worth some.
+/// Waits before the confirmation is written again, milliseconds. Without it the report is posted twice, so it is worth
+/// several attempts.
 const CONFIRMATION_WAITS_MS: [u64; 3] = [100, 500, 2_000];
 
 /// Reports the messages of a batch. Each of them is settled.
@@ -81,7 +82,8 @@ fn all(sent: impl Iterator<Item = (usize, Sent)>, disposition: &Disposition) -> 
 /// A campaign that is posted to Slack: its place in the batch, and the post.
 type Part<'a> = (usize, &'a Campaign, &'a Telling);
 
-/// Tells Slack of the campaigns, many in one message: it takes one message a second. Returns what came of each telling.
+/// Posts the campaigns to Slack, many in one message, because it accepts one message a second. Returns the outcome of
+/// each.
 async fn tell(ports: &impl Ports, campaigns: &[Campaign], tellings: &[Option<Telling>]) -> Vec<Option<Posted>> {
     let mut all_posted = vec![None; campaigns.len()];
     let claims = tellings.iter().flatten().filter_map(|telling| telling.claim.clone()).collect();
@@ -107,7 +109,7 @@ async fn tell(ports: &impl Ports, campaigns: &[Campaign], tellings: &[Option<Tel
             down.replace(Some(error.clone()).filter(|error| !error.is_refusal()));
         }
         posted?;
-        // At once: a host that is killed before this is done tells Slack twice.
+        // At once: a host that is killed before this is done posts the report twice.
         Ok(confirm(ports, parts).await)
     };
     for (parts, told) in isolate_by(PER_POST, parts, 1, send).await {
@@ -179,8 +181,8 @@ async fn confirm(ports: &impl Ports, parts: &[Part<'_>]) -> Vec<Posted> {
     all_posted
 }
 
-/// Delayed copies, each with the messages that it stands for. Those that differ only in when the first of them was sent are
-/// one.
+/// Delayed copies, each with the messages that it replaces. Copies that differ only in the time of their first message
+/// are merged.
 #[derive(Default)]
 struct Copies {
     copies: Vec<Message>,
@@ -203,7 +205,7 @@ impl Copies {
         }
     }
 
-    /// Sends them; of each message what becomes of it.
+    /// Sends them; returns the disposition of each message.
     async fn send(self, ports: &impl Ports) -> Vec<(usize, Disposition)> {
         if self.copies.is_empty() {
             return vec![];

@@ -119,7 +119,7 @@ impl World {
         dispositions
     }
 
-    /// Delivers until the queue is empty, a second between two batches, for so many milliseconds at most.
+    /// Delivers until the queue is empty, a second between two batches, for this many milliseconds at most.
     pub fn run(&self, most_ms: u64) {
         let end_ms = self.now_ms.get() + most_ms;
         while !self.queue.borrow().is_empty() && self.now_ms.get() < end_ms {

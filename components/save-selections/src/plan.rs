@@ -35,7 +35,7 @@ pub struct Campaign {
     pub losers: Vec<Job>,
 }
 
-/// Plans a batch. Several records that say the same of a fan make one job.
+/// Plans a batch. Several equal records of a fan make one job.
 pub fn plan(selections: Vec<(usize, Selection)>) -> BTreeMap<String, Campaign> {
     let mut fans: BTreeMap<(String, String), Vec<Job>> = BTreeMap::new();
     for (index, Selection { campaign_id, global_user_id, won }) in selections {

@@ -52,7 +52,7 @@ pub trait Ports {
     async fn report(&self, reports: &[Report]) -> Result<Vec<Result<String, Error>>, Error>;
     /// Logs a problem that was handled.
     fn warn(&self, message: &str, data: Value);
-    /// Logs what a service did not take.
+    /// Logs what a service did not accept.
     fn failed(&self, message: &str, error: &ServiceError, data: Value);
 }
 
@@ -61,7 +61,7 @@ pub trait Ports {
 pub struct Live<'a> {
     /// The Entry Service.
     pub service: EntryService<'a>,
-    /// The call under way.
+    /// The call in progress.
     pub call: &'a Call,
 }
 

@@ -20,13 +20,12 @@ const REQUESTS_PER_CAMPAIGN: usize = 4;
 /// Most losers of one update.
 const LOSERS_PER_UPDATE: usize = 500;
 
-/// What became of a part of a batch.
+/// The outcome of a part of a batch.
 #[derive(Default)]
 struct Saved {
     /// Records that are settled.
     settled: Settled,
-    /// Winners who hold their codes in the Entry Service and in the table. Their records are settled when they are
-    /// reported.
+    /// Winners whose codes are in the Entry Service and in the table. Their records are settled when they are reported.
     winners: Vec<Job>,
 }
 
@@ -58,8 +57,8 @@ async fn winners(ports: &impl Ports, campaign_id: &str, jobs: Vec<Job>) -> Saved
     saved
 }
 
-/// Repeats the request without those who kept it from being taken, at most [`MAX_ROUNDS`] times. Returns what is settled,
-/// and the jobs whose codes the Entry Service holds.
+/// Repeats the request without the fans for whom it was refused, at most [`MAX_ROUNDS`] times. Returns what is settled,
+/// and the jobs whose codes the Entry Service has.
 async fn assign(ports: &impl Ports, campaign_id: &str, mut jobs: Vec<Job>) -> (Settled, Vec<Job>) {
     let send = async |jobs: &[Job]| ports.assign(campaign_id, &assignments(jobs)).await;
     let (mut settled, mut assigned, mut refused) = (vec![], vec![], vec![]);
@@ -170,9 +169,10 @@ async fn read(ports: &impl Ports, jobs: Vec<Job>) -> Vec<(Job, Result<Option<Str
 }
 
 /// Queues one report a campaign and market. Winners whose report is not queued are delivered again, all of the market:
-/// they are in the Entry Service and the table already, so nothing happens to them twice, and the report is repeated with
-/// the same number. It is a lower bound of how many are selected, never an increment, so a report that arrives twice, or
-/// winners who are in two reports, count no one twice. Without the report the market's last winners might never be told.
+/// they are in the Entry Service and the table already, so repeating them has no effect, and the report is repeated
+/// with the same number. It is a lower bound of the number of selected fans, never an increment, so repeated reports,
+/// and winners in two reports, are not counted twice. Without the report the market's last winners might never be
+/// reported.
 async fn report(ports: &impl Ports, winners: Vec<Job>) -> Settled {
     let mut markets: BTreeMap<(String, String), Vec<Job>> = BTreeMap::new();
     for job in winners {
@@ -211,7 +211,7 @@ impl Saved {
     }
 }
 
-/// What became of all parts.
+/// The outcome of all parts.
 async fn together(parts: impl Stream<Item = Saved>) -> Saved {
     let (mut all, mut parts) = (Saved::default(), pin!(parts));
     while let Some(part) = parts.next().await {

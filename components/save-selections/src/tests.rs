@@ -49,7 +49,7 @@ fn fans(count: usize) -> Vec<String> {
     (0..count).map(|n| format!("fan-{n:02}")).collect()
 }
 
-/// A world of so many fans, all winners of market `m`, and their selections.
+/// A world of this many fans, all winners of market `m`, and their selections.
 fn winners(count: usize) -> (World, Vec<Selection>) {
     let fans = fans(count);
     let selections = fans.iter().map(|fan| won(fan, "m", &format!("CODE-{fan}"))).collect();

@@ -15,7 +15,7 @@ use worker_kit::services::entry::{AssignStatus, Assigned};
 /// Rounds of a request that the Entry Service took in parts, after which the rest is delivered again.
 pub const MAX_ROUNDS: usize = 5;
 
-/// How the reason of a winner begins who holds another code: such a record is done, and counted under this word.
+/// The prefix of the reason for a winner who has another code: such a record is done, and counted under this word.
 const FAILED: &str = "FAILED: ";
 
 /// What to do for a winner after a request to the Entry Service.
@@ -25,14 +25,14 @@ pub enum Next {
     Write,
     /// Another fan kept the service from assigning it: send it again without that one.
     Again,
-    /// The service does not take it: the item may say why, see [`after_refusal`]. Otherwise this is the disposition of its
-    /// records.
+    /// The service does not accept it: the item may show why, see [`after_refusal`]. Otherwise this is the disposition
+    /// of its records.
     Look(Disposition),
     /// Nothing more: the disposition of its records.
     Settle(Disposition),
 }
 
-/// What became of an update.
+/// The outcome of an update.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Written {
     /// The item says the same as the selection.
@@ -92,7 +92,7 @@ pub fn update(job: &Job) -> Update {
     Update { key: job.key(), set, increment: vec![], remove: vec![], condition }
 }
 
-/// What became of an update that has this error, or none.
+/// The outcome of an update with this error, or none.
 pub fn after_update(error: Option<&Error>) -> Written {
     match error {
         None => Written::Done,
@@ -101,7 +101,7 @@ pub fn after_update(error: Option<&Error>) -> Written {
     }
 }
 
-/// How an item stands to a winner's prize.
+/// How an item relates to a winner's prize.
 enum Standing {
     /// There is no item: the fan no longer has an entry.
     Gone,
@@ -113,7 +113,7 @@ enum Standing {
     Other,
 }
 
-/// What an item holds of selections; what is null is as absent.
+/// The selection's attributes of an item; null counts as absent.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Holds {
@@ -145,9 +145,9 @@ fn gone() -> Disposition {
     Disposition::Skip("gone: the fan has no entry any more".to_owned())
 }
 
-/// What follows for a winner whom the Entry Service does not take, by the item as it is now. The documents' own answer does
-/// not say why; `refused` is the disposition where the item does not, either. `Ok` where the item holds the code already: it
-/// got it after the Entry Service had assigned it.
+/// What follows for a winner whom the Entry Service does not accept, from the present item. The response does not say
+/// why; `refused` is the disposition if the item does not show it, either. `Ok` if the item already has the code: it
+/// was written after the Entry Service had assigned it.
 pub fn after_refusal(job: &Job, item: Option<&str>, refused: Disposition) -> Result<(), Disposition> {
     let standing = job.won.as_ref().map_or(Ok(Standing::Open), |won| standing(won, item))?;
     match standing {

@@ -1,8 +1,8 @@
-//! Has the campaigns of a file reported, once all its rows are done.
+//! Queues the reports of a file's campaigns, once all its rows are done.
 //!
-//! A report is to tell of the whole file. `save-fan-scores` writes what `load-scores` puts, so `load-scores` waits until the
-//! last records are saved. Then the fans of each campaign are counted by their score items: what `meta:counts` is at least,
-//! once `count-verdicts` has counted all of them.
+//! A report must cover the whole file. `save-fan-scores` writes the records that `load-scores` puts, so `load-scores`
+//! waits until the last records are saved. Then the fans of each campaign are counted by their score items: these are
+//! lower bounds of `meta:counts` once `count-verdicts` has counted all of them.
 
 use crate::load::{Loader, State};
 use crate::ports::Ports;
@@ -33,7 +33,7 @@ impl<P: Ports> Loader<'_, P> {
             let page = match self.ports.query(&key.pk, &key.sk, ending.after.clone()).await {
                 Ok(page) => page,
                 Err(error) => {
-                    // A table that is too busy may fail each call at some page: the next call goes on there.
+                    // A table that is too busy may fail each call at some page: the next call continues there.
                     self.store_ending(state, ending, &messages).await?;
                     return Err(error.disposition());
                 }

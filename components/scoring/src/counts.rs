@@ -5,24 +5,24 @@
 //! | `SCORE#…` with `verification` | verified or rejected |
 //! | `USER#…` with `verdict: true` | selected |
 //!
-//! Each change counts as the state in its new image, less the state in its old one. The sums of a batch are added to
+//! Each change counts as the state in its new image minus the state in its old one. The sums of a batch are added to
 //! `meta:counts` in one update, which also moves `position.<shard>` to the last record that is counted. A record at or
-//! below that position counts nothing, so a batch that comes again, or a part of it, is not counted twice.
+//! below that position counts nothing, so a batch that is delivered again, whole or in part, is not counted twice.
 //!
-//! For that the records of a shard must come one batch after the other, and none may be left out: the source of the worker
-//! has `strict_order = true` in spin.toml, with which its other settings must be so that
+//! Therefore the records of a shard must come one batch after the other, and none may be left out: the source of the
+//! worker has `strict_order = true` in spin.toml, which requires settings such that
 //!
-//! - no batches of a shard run side by side: one of them would move the position past records of the others, which would
-//!   then not be counted, without a word;
+//! - no batches of a shard run in parallel: one of them would move the position past records of the others, which would
+//!   then silently not be counted;
 //! - a record that cannot be counted blocks its shard: if it were given up, the position would pass it.
 //!
-//! A record that cannot be read is given up all the same. When it is redriven, the position tells nothing of it: what is
-//! below has been counted, or given up. Such a record is [`Outcome::Late`] and to be rejected, so that its dead letter stays
-//! and somebody counts the campaign anew. Within the first and the last record of the latest update all are counted, so the
-//! position has both.
+//! A record that cannot be read is still given up. When it is redriven, the position does not show whether it was
+//! counted, because records below the position were counted or given up. Such a record is [`Outcome::Late`] and must be
+//! rejected, so that its dead letter stays and an operator recounts the campaign. Between the first and the last record
+//! of the latest update all are counted, so the position has both.
 //!
-//! The position of a shard that is settled to its end becomes a mark that it is closed, so that a host that had records of
-//! it and woke up late does not count them again. What is older than [`KEPT_MS`] is removed.
+//! The position of a shard that is settled to its end is replaced by a mark that it is closed, so that a host that was
+//! suspended with records of it does not count them again. Positions older than [`KEPT_MS`] are removed.
 //!
 //! Sequence numbers have more digits than a DynamoDB number (38), so positions are texts, with zeros before them.
 
@@ -37,8 +37,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub const SORT_KEY: &str = "meta:counts";
 /// The digits of a position: as many as DynamoDB Streams say a sequence number may have, and far more than they have.
 const DIGITS: usize = 128;
-/// How long a position is kept after the time of its last record, milliseconds: twice as long as DynamoDB keeps a change, so
-/// that none can come again.
+/// How long a position is kept after the time of its last record, milliseconds: twice as long as DynamoDB keeps a
+/// change, so that none can be delivered again.
 pub const KEPT_MS: u64 = 2 * 24 * 3600 * 1000;
 /// The position of a closed shard. It is greater than any other position.
 const CLOSED: &str = "closed";
@@ -281,7 +281,7 @@ pub fn by_update(records: impl IntoIterator<Item = (usize, Record)>) -> Groups {
 /// What a batch contains about a shard in addition to the records that count.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Beside {
-    /// The shards of which nothing comes any more, since records of this one come: its parents.
+    /// The parents of the shard. They have no more records, because records of this shard arrive.
     pub closed: BTreeSet<String>,
     /// Records that cannot be read. They become dead letters.
     pub unreadable: BTreeSet<Position>,
@@ -294,7 +294,7 @@ pub enum Outcome {
     Update(Change),
     /// All of them are counted already.
     Counted,
-    /// It is not known whether they are counted. They are to be rejected, for this reason.
+    /// It is unknown whether they are counted. They must be rejected, for this reason.
     Late(String),
 }
 
@@ -323,7 +323,7 @@ pub fn update(records: &[Record], counts: &Counts, beside: &Beside) -> Outcome {
     let mut change = Change::of(Counts::key(campaign_id));
     change.increment = sum.named().into_iter().map(|(name, count)| (name.to_owned(), count)).collect();
     change.increment.retain(|(_, count)| *count != 0);
-    // What cannot be read is not among those that are counted.
+    // Records that cannot be read are not among those that are counted.
     let gap = beside.unreadable.range(..last.clone()).next_back();
     let known = places().filter(|place| gap.is_none_or(|gap| *place > gap)).min().unwrap_or(last);
     let counted = Some(Counted { last: last.clone(), first: known.clone() });

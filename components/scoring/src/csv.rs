@@ -2,13 +2,13 @@
 //!
 //! A row crosses ranges, and a quoted cell may have line breaks in it. The reader keeps the bytes of the row that it is
 //! in, at most [`MAX_QUOTED_BYTES`] of them beside the latest range, and knows where it is ([`Reader::place`]): another
-//! reader goes on there.
+//! reader continues there.
 //!
-//! Where a row cannot be right (it is too long, it has too many or too few cells), all its lines are invalid, those inside
-//! its quotes too: what a fan wrote into a cell must not become a row. But a quotation mark that nobody closes would hide all
-//! rows behind it. So if the quotes of the row are not right themselves ([`quotes`]), only its first line is given up, and
-//! the next line is a row again. Up to where they are known to be wrong, no row spans lines: its quotes would be looked at
-//! over the same bytes again, and in a file that is made for it at each of its lines.
+//! If a row is invalid (it is too long, it has too many or too few cells), all its lines are invalid, including those
+//! inside its quotes: a fan's text in a cell must not become a row. But an unclosed quotation mark would hide all rows
+//! behind it. So if the quotes of the row are themselves invalid ([`quotes`]), only its first line is given up, and the
+//! next line is a row again. Up to the place where the quotes are known to be invalid, no row spans lines; otherwise
+//! the same bytes would be scanned again, in a malicious file at each of its lines.
 //!
 //! A writer that doubles the quotation marks in a cell makes quotes that are right. Lines inside the quotes of its cells
 //! become rows in two cases only: the row is longer than [`MAX_QUOTED_BYTES`], more than an item or a message holds; or the
@@ -42,7 +42,7 @@ pub struct Place {
     pub offset: u64,
     /// The line, from 1.
     pub line: u64,
-    /// Whether the line goes on that was returned as invalid.
+    /// Whether the line that was returned as invalid continues.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub skips_line: bool,
     /// Where the row ends that was returned as invalid: lines before this offset are inside its quotes.

@@ -24,7 +24,7 @@ const MAX_CAMPAIGNS: usize = 1_000;
 /// and the rest need less than 20 KB.
 const MAX_CAMPAIGN_BYTES: usize = 300_000;
 
-/// Most bytes of [`Progress::tail`] as JSON: some 200 records.
+/// The most bytes of [`Progress::tail`] as JSON: about 200 records.
 const MAX_TAIL_BYTES: usize = 60_000;
 
 /// How far a file has been read.
@@ -87,7 +87,7 @@ impl Ending {
         self.after = next;
     }
 
-    /// The message about a campaign whose items are counted; goes on to the next one.
+    /// The message about a campaign whose items are counted; continues to the next one.
     pub fn report(&mut self, campaign_id: &str, file: &File) -> Message {
         let Totals { verified, rejected, .. } = std::mem::take(&mut self.counted);
         self.reported = Some(campaign_id.to_owned());
@@ -146,7 +146,7 @@ pub fn read(item: Option<&str>) -> Result<Option<Progress>, String> {
     item.map(read).transpose()
 }
 
-/// Where to begin for an event, by the progress that is stored. A file that was replaced starts anew, and reports the
+/// Where to begin for an event, from the stored progress. A file that was replaced starts again, and reports the
 /// campaigns too that the version before has not.
 pub fn begin(file: &File, stored: Option<&Progress>) -> Begin {
     match stored {

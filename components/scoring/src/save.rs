@@ -1,17 +1,18 @@
 //! The writes after which a fan has one score item, with the right content.
 //!
-//! [`next`] looks at what was read and says the next step; after each step that writes, or whose condition failed, what
-//! was read of the job's keys is forgotten and read again (consistently), until the step is [`Step::Done`]. So every
-//! step may be repeated, a job may be abandoned and restarted at any point, and several workers may save records of one
-//! fan at the same time.
+//! [`next`] returns the next step from the items that were read. After each step that writes, or whose condition
+//! failed, the job's items are forgotten and read again (consistently), until the step is [`Step::Done`]. So every step
+//! may be repeated, a job may be abandoned and restarted at any point, and several workers may save records of one fan
+//! at the same time.
 //!
 //! Jobs of a batch may share one [`Read`]. A round takes the next step of each of them, in this order: first all writes, then
 //! [`forget`] for each job that wrote, and only then the reads begin. A read that began before a write of its round may not
 //! have seen what another worker wrote in between, and would hide it from the job that looks again after its write.
 //!
-//! - The content is a compare-and-swap: a put holds while the item's `sequencer` and `score` are as they were read.
+//! - The content is written by compare-and-swap: a put succeeds while the item's `sequencer` and `score` are as they
+//!   were read.
 //! - A fan's item is written first, then the fan's other names are linked, and then items under these are looked for. A
-//!   worker that makes an item under a weaker name looks at the aliases again afterwards; one that links a name looks
+//!   worker that creates an item under a weaker name reads the aliases again afterwards; one that links a name looks
 //!   for an item under it afterwards. Whichever comes second moves the item to the stronger name.
 //! - A globalUserId is linked to a member only when the member's item names it. The item names one, and never another,
 //!   so of workers that would link two of them to one member one finds that the other was first.
@@ -48,7 +49,7 @@ pub enum Step {
 /// The next step of a job, from what was read since its last write.
 ///
 /// # Errors
-/// When an item is not what its key says, or is another fan's: the rows of the job are to be rejected.
+/// When an item is not what its key says, or is another fan's: the rows of the job must be rejected.
 pub fn next(job: &Job, read: &Read) -> Result<Step, String> {
     let campaign_id = job.record.campaign_id.as_str();
     let paths = match follow(job, read)? {
@@ -80,7 +81,7 @@ pub fn next(job: &Job, read: &Read) -> Result<Step, String> {
 
 /// The known names and items of a job's fan.
 struct Known<'a> {
-    /// Of each name of the job the way to its root.
+    /// For each name of the job the path to its root.
     paths: &'a [Vec<Name>],
     fan: &'a Name,
     /// The fan's item.
@@ -147,7 +148,7 @@ pub fn forget(job: &Job, read: &mut Read) {
     }
 }
 
-/// Whose score a job's is.
+/// Whose score the job has.
 enum Whose<'a> {
     Fan(&'a Name),
     /// This item says it.
@@ -219,7 +220,7 @@ fn same_id(name: &Name) -> Option<Name> {
 }
 
 enum Followed {
-    /// Of each name the way to its root, both included.
+    /// For each name the path to its root, both included.
     Paths(Vec<Vec<Name>>),
     Unread(Vec<Key>),
 }
@@ -287,7 +288,7 @@ fn put(job: &Job, known: &Known<'_>) -> Option<Change> {
     }
 }
 
-/// Holds only while the content is the one that was read.
+/// Succeeds only while the content is the one that was read.
 fn as_read(mut change: Change, held: &ScoreRecord) -> Change {
     change = change.if_equals("sequencer", held.sequencer.as_str());
     let score = held.score.as_json().get().to_owned();
@@ -295,7 +296,7 @@ fn as_read(mut change: Change, held: &ScoreRecord) -> Change {
     change
 }
 
-/// Sets what the record says of the score. What it does not say any more is removed.
+/// Sets the record's attributes of the score. Attributes that it does not have are removed.
 fn content(mut change: Change, record: &ScoreRecord, held: Option<&ScoreRecord>) -> Change {
     change = change.set("campaignId", record.campaign_id.as_str());
     change.set.push(("score".to_owned(), record.score.as_json().get().to_owned()));

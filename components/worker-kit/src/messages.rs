@@ -63,8 +63,8 @@ mod tests {
     use futures::executor::block_on;
     use std::cell::{Cell, RefCell};
 
-    /// Sends so many messages to a queue that answers as `accept` says to the n-th message that it is sent. Returns the
-    /// accepted ones, and the result.
+    /// Sends this many messages to a queue that answers as `accept` says to the n-th message that it is sent. Returns
+    /// the accepted ones, and the result.
     fn sent(count: usize, accept: impl Fn(usize) -> Result<String, Error>) -> (Vec<usize>, Result<(), Error>) {
         let (accepted, seen) = (RefCell::new(vec![]), Cell::new(0));
         let queue = async |bodies: Vec<String>| {

@@ -41,8 +41,8 @@ impl Pages {
         Self { after, is_over: false }
     }
 
-    /// Reads the next page by `read`, which is told where the page begins; `None` behind the last one. Where it fails, the
-    /// same page is the next one.
+    /// Reads the next page with `read`, whose argument is where the page begins; `None` after the last page. If it
+    /// fails, the same page is the next one.
     pub async fn read<P: Page, E>(
         &mut self,
         read: impl AsyncFnOnce(Option<String>) -> Result<P, E>,

@@ -34,9 +34,9 @@ impl Error {
         matches!(self.kind, ErrorKind::Invalid | ErrorKind::TooLarge)
     }
 
-    /// The disposition of a record for which the platform failed in this way: another delivery, unless the call is wrong
-    /// in itself. Such a call fails every time, so its record is given up at once. Where one call is about several
-    /// records, whoever made it finds out first which of them it is. Where there is no capacity, the record only waits.
+    /// The disposition of a record for which the platform failed in this way: another delivery, unless the call can
+    /// never succeed; then its record is given up at once. If one call is about several records, its caller must find
+    /// out first which of them is the cause. If there is no capacity, the record only waits.
     pub fn disposition(&self) -> Disposition {
         match self.kind {
             _ if self.is_wrong() => Disposition::GiveUp(format!("invalid: {self}")),

@@ -6,7 +6,7 @@ use std::fmt;
 
 /// As many zeros as are written in place of an exponent.
 const MAX_ZEROS: usize = 20;
-/// A number of so many digits before its point is within a double's range, which goes to 1.8e308.
+/// A number of this many digits before its point is within a double's range, which goes to 1.8e308.
 const SMALL_DIGITS: usize = 300;
 
 /// The value of a number, of any number of digits.

@@ -1,5 +1,6 @@
-//! `dependencies` of a component, which fill its imports on a Spin host. This host composes nothing: it has the platform
-//! for whoever imports it, and what else a component needs must be in its file.
+//! `dependencies` of a component, which fill its imports on a Spin host. This host does not compose components: it
+//! provides the platform to every component that imports it, and everything else that a component needs must be in its
+//! file.
 
 use super::component::Named;
 use host_adapters_settings::Fields;

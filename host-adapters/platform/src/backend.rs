@@ -130,8 +130,8 @@ pub trait LeaseTable: Send + Sync + 'static {
     fn lease_renewal(&self) -> Option<Duration> {
         None
     }
-    /// Whether anything of `worker` in this stream has been stored before: it has begun, so `LATEST` does not apply to it
-    /// any more.
+    /// Whether anything of `worker` in this stream has been stored before: then it has begun, and `LATEST` no longer
+    /// applies to it.
     async fn has_begun(&self, stream: &str, worker: &str) -> Result<bool>;
     /// Stores that `worker` begins a shard with its first record: the shard was empty when the worker began.
     async fn begin(&self, stream: &str, shard: &str, worker: &str) -> Result<()>;

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 pub const LEFT_OUT: &str = "registration_left_out_total";
 
 /// Counts a record of `source` (`dynamodb-stream:demand-table`) that cannot be handed over, and says so in one line for
-/// each reason. Its intake goes on without it.
+/// each reason. Its intake continues without it.
 pub fn left_out(source: &str, reason: &'static str) {
     static SAID: Mutex<BTreeSet<(String, &'static str)>> = Mutex::new(BTreeSet::new());
     count(source.to_owned(), reason, 1);

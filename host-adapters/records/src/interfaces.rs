@@ -176,7 +176,7 @@ pub mod documents {
             sort: Vec<SortPath>,
             /// Dotted paths to keep; all where there is none.
             projection: Vec<String>,
-            /// At most so many documents, 1 to 1,000.
+            /// At most this many documents, 1 to 1,000.
             limit: u32,
             /// `next` of the page before.
             after: Option<String>,

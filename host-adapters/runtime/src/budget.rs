@@ -12,7 +12,7 @@ pub(crate) const MAX_HANDLES: usize = 10_000;
 const MAX_HELD_BYTES: usize = 32 << 20;
 /// The weight of a call in progress in addition to its arguments, bytes.
 const CALL_BYTES: usize = 1 << 10;
-/// Calls of services and requests to the open web under way, those with answers not read yet included; further ones
+/// Calls of services and requests to the open web in progress, those with answers not read yet included; further ones
 /// wait.
 pub(crate) const MAX_REQUESTS: usize = 64;
 

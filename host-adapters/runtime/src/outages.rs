@@ -45,12 +45,13 @@ impl Outages {
         self.lock().down.insert(resource);
     }
 
-    /// Notes an answer that shows a route to work.
+    /// Records a response that shows that a route works.
     pub(crate) fn works(&self, service: &str, route: &str) {
         self.routes.works(&name(service, route));
     }
 
-    /// Notes a refusal. Only the first of a call counts, which may find out by many requests which record is refused.
+    /// Records a refusal. Only the first of a call counts, because a call may use many requests to find out which
+    /// record is refused.
     pub(crate) fn refused(&self, service: &str, route: &str, status: u16) {
         let name = name(service, route);
         if self.lock().refused.insert(name.clone(), status).is_none() {

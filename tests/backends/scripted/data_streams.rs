@@ -151,7 +151,7 @@ fn after(sequence: &str) -> Position {
     Position::After(sequence.to_owned())
 }
 
-/// With the shards that go on from it.
+/// With the shards that continue from it.
 pub async fn ends_with_a_closed_shard() {
     let (_server, streams) = start(|action, before, input| match action {
         "GetShardIterator" => Ok(json!({"ShardIterator": asked(input)})),

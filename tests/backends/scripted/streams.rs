@@ -178,7 +178,7 @@ pub async fn tells_who_removed_an_item() {
     assert_eq!(identities, [Some(service.to_owned()), None]);
 }
 
-/// The position goes on. `left_out.rs` beside this file has what an operator sees of it.
+/// The position continues. `left_out.rs` beside this file has what an operator sees of it.
 pub async fn leaves_out_what_is_not_a_change_of_ours() {
     let (_server, streams) = start(move |action, _, input| match action {
         "DescribeStream" => Ok(shards(input)),

@@ -242,7 +242,7 @@ pub async fn lists_what_begins_with_a_prefix(backend: &impl Backend) {
     }
 }
 
-/// A put under way shows what was there before, whole.
+/// A put in progress shows what was there before, whole.
 pub async fn lists_whole_objects_only(backend: &impl Backend) {
     let sizes = [1, 70_000, 300_000];
     put(backend, "file", vec![b'x'; sizes[0]]).await;

@@ -103,7 +103,7 @@ pub async fn refuses_what_has_no_group(backend: &impl Backend) {
     }
 }
 
-/// The dead-letter queue is a FIFO queue, too, and the group goes on without the message.
+/// The dead-letter queue is a FIFO queue, too, and the group continues without the message.
 pub async fn moves_what_exceeds_the_count_with_its_group(backend: &impl Backend) {
     send(backend, &["a1", "a2"]).await;
     for _ in 1..=MAX_RECEIVES {

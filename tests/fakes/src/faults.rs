@@ -72,7 +72,7 @@ impl Dice {
         Self(Mutex::new((faults, generator)))
     }
 
-    /// Replaces the faults and seeds the generator anew.
+    /// Replaces the faults and seeds the generator again.
     pub(crate) fn set(&self, faults: Faults) {
         let generator = SmallRng::seed_from_u64(faults.seed);
         self.with(|state| *state = (faults, generator));

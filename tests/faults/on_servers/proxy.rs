@@ -94,7 +94,7 @@ async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut line: watch::
         if let Line::Slow(late) = now {
             tokio::time::sleep(late).await;
         }
-        // If the proxy is gone, data is not stalled any more.
+        // If the proxy is gone, data is no longer stalled.
         drop(line.wait_for(|line| *line != Line::Stalled).await);
         if to.write_all(&chunk[..read]).await.is_err() {
             return;

@@ -44,7 +44,7 @@ impl Host {
         rejected.map(|line| serde_json::from_str(line["data"]["reason"].as_str().unwrap()).unwrap()).collect()
     }
 
-    /// The same once there are so many.
+    /// The same once there are this many.
     async fn gets(&self, count: usize) -> Vec<Value> {
         wait::eventually(&format!("{count} objects"), async || {
             let got = self.got();

@@ -91,7 +91,7 @@ async fn case_05_a_table_that_is_exchanged_under_a_running_host_pauses_its_sourc
     let named = format!("{table}: its key is `id` of type S");
     wait::eventually("the refusal", async || paused(&host).await.filter(|reason| reason.contains(&named))).await;
 
-    // Once it is as it has to be, the source goes on by itself.
+    // Once it is as it has to be, the source continues by itself.
     remake(&dynamodb, &table, &[("pk", S), ("sk", S)]).await;
     wait::eventually("the end of the pause", async || paused(&host).await.is_none().then_some(())).await;
 }

@@ -162,7 +162,7 @@ async fn executions_are_listed_page_by_page_and_stopped() {
     assert_eq!(host.ask(Method::DELETE, "errand/e0", "").await.1["state"], "succeeded", "it had ended");
 }
 
-/// Killed in the middle: what was under way is made again, with the same id, at once.
+/// Killed in the middle: what was in progress is made again, with the same id, at once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn d13_11__a_host_that_was_killed_resumes_its_executions() {
     let host = Errands::start().await;

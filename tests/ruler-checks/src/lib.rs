@@ -1,7 +1,7 @@
 //! Compares `host-adapters/filter` with Amazon's event ruler itself, on random pairs of a pattern and an event.
 //!
 //! Where both differ on purpose, a pair has a *trigger* of one of the documented [`Difference`]s, such as a number that
-//! a double does not hold. Having one excuses nothing by itself: the pair is written anew without its triggers,
+//! a double does not hold. A trigger alone does not excuse a difference: the pair is rewritten without its triggers,
 //! everything else being the same (`tame.rs`), and then both must agree.
 //!
 //! `tests/backends/on_servers/event_ruler.rs` compares 10,000 pairs. To compare others without the host:
@@ -62,7 +62,7 @@ pub struct Report {
     pub undocumented: Vec<(Pair, Verdict, Verdict)>,
 }
 
-/// Compares so many random pairs.
+/// Compares this many random pairs.
 ///
 /// # Errors
 /// When the ruler cannot be installed or run.

@@ -95,7 +95,7 @@ pub struct World {
     pub is_dead: Cell<bool>,
     /// Scoring records in a page, and codes.
     pub per_page: usize,
-    /// How long each call takes, last first: other tasks go on so often, and so many minutes pass.
+    /// How long each call takes, last first: how often other tasks continue meanwhile, and how many minutes pass.
     pub delays: RefCell<Vec<(u8, u8)>>,
     pub clock: Cell<DateTime<Utc>>,
 }
@@ -138,7 +138,7 @@ impl World {
         Self { fans, per_page, ..Self::with_codes(2_000) }
     }
 
-    /// A world with so many codes.
+    /// A world with this many codes.
     pub fn with_codes(count: usize) -> Self {
         let world = Self { per_page: if count > 10_000 { 1_000 } else { 100 }, ..Self::default() };
         world.add_codes(count);

@@ -14,7 +14,7 @@ const TASKS: [&str; 3] = ["one", "two", "three"];
 enum Event {
     /// An attempt of a task.
     Attempt(usize, Option<(usize, Fault)>),
-    /// Attempts of two tasks at the same time, whose calls take so many turns and minutes.
+    /// Attempts of two tasks at the same time, whose calls take this many turns and minutes.
     Both(usize, usize, Vec<(u8, u8)>),
     /// Minutes pass.
     Pass(u8),

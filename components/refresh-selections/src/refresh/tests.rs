@@ -242,7 +242,7 @@ fn a_refresh_whose_first_page_fails_is_delivered_again() {
     assert_eq!(world.fans().len(), 5);
 }
 
-/// The rest of a refresh has attempts of its own, and is a dead letter that goes on where it has failed.
+/// The rest of a refresh has attempts of its own, and is a dead letter that continues where it has failed.
 #[test]
 fn a_later_page_that_fails_is_where_the_rest_begins() {
     let down = ServiceError::Unavailable { service: "entry", message: "down".to_owned() };

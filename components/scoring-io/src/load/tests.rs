@@ -53,7 +53,7 @@ struct Platform {
     call_ms: u64,
     /// Milliseconds between two looks at the clock.
     look_ms: u64,
-    /// After so many calls of the platform the process ends, in the middle of the last one.
+    /// After this many calls of the platform the process ends, in the middle of the last one.
     lives: Cell<Option<u32>>,
     /// Whether the call that it dies in takes effect.
     dies_late: bool,
@@ -61,7 +61,7 @@ struct Platform {
     throttled: Cell<Option<&'static str>>,
     /// Score of records that it never takes.
     refused: Option<&'static str>,
-    /// Of so many pages of items one is throttled.
+    /// One in this many pages of items is throttled.
     pages_per_throttled: Option<u32>,
     pages: Cell<u32>,
     lines: RefCell<Vec<(&'static str, String, Value)>>,

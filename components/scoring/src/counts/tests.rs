@@ -196,7 +196,7 @@ fn req_002_a_position_that_moved_since_it_was_read_fails_the_condition() {
     assert_eq!(counts(&table).totals, totals(4, 0, 0));
 }
 
-/// Record 50 is given up, and its shard goes on.
+/// Record 50 is given up, and its shard continues.
 #[test]
 fn a_redriven_record_that_the_position_has_passed_is_never_acknowledged() {
     let mut table = Table::default();

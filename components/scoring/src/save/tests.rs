@@ -257,7 +257,7 @@ fn fans(records: &[ScoreRecord]) -> Vec<String> {
 enum Order {
     /// After its writes and `forget`.
     AsTheRuleSays,
-    /// Before: they are under way while the round writes.
+    /// Before: they are in progress while the round writes.
     ReadsFirst,
 }
 
@@ -331,7 +331,7 @@ impl Worker {
     }
 }
 
-/// The table after workers saved batches of the records side by side, ended and began anew.
+/// The table after workers saved batches of the records side by side, ended and began again.
 fn saved_in_rounds(records: &[ScoreRecord], size: usize, schedule: &[(usize, bool)], order: Order) -> Table {
     let mut table = Table::default();
     let mut workers: Vec<_> = records.chunks(size).map(|batch| (Worker::new(batch, order), false)).collect();
@@ -355,7 +355,7 @@ fn saved_in_rounds(records: &[ScoreRecord], size: usize, schedule: &[(usize, boo
     table
 }
 
-/// The table after workers saved a record each. They are interrupted between any two steps, crash and begin anew, and
+/// The table after workers saved a record each. They are interrupted between any two steps, crash and begin again, and
 /// get records again.
 fn saved_side_by_side(records: &[ScoreRecord], schedule: &[(usize, bool)]) -> Table {
     let mut table = Table::default();

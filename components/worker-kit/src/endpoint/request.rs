@@ -18,8 +18,8 @@ pub async fn handle<W: RequestWorker>(request: types::Request) -> Result<types::
 }
 
 /// The answer to a request that need not have come through WASI; `Err` if the worker was not called or failed. Only a
-/// worker that does tasks asks for the worker token, and is told of them: the token is then not one of a fan. `new_id`
-/// makes the correlation id of a request that has none.
+/// worker that does tasks requires the worker token, and receives the headers of a task: then the token is not a fan's.
+/// `new_id` generates the correlation id of a request that has none.
 #[doc(hidden)]
 pub async fn answer<W: RequestWorker, B: BodyExt<Error: Display>>(
     request: http::Request<B>,

@@ -1,6 +1,6 @@
-//! Long polls that outlive their callers. A poll cannot be called back: the service may just be handing something over,
-//! which would be lost with the connection, and hold other polls up ([latency of polls]). So a poll that was begun goes
-//! on to its end, and what it gets is for whoever waits then.
+//! Long polls that outlive their callers. A poll must not be cancelled: the service may be assigning an attempt to it,
+//! which would be lost with the connection and delay other polls ([latency of polls]). So a poll always runs to its
+//! end, and its attempt goes to a runner that waits then.
 //!
 //! [latency of polls]: https://docs.aws.amazon.com/step-functions/latest/dg/bp-activity-pollers.html
 

@@ -54,7 +54,7 @@ pub struct ObjectQuery {
     pub prefix: String,
     /// The keys are behind this one.
     pub after: Option<String>,
-    /// At most so many, 1 to [`MAX_LIMIT`].
+    /// At most this many, 1 to [`MAX_LIMIT`].
     pub limit: u32,
 }
 

@@ -71,8 +71,8 @@ rows! {
         assert_eq!((world.streams.position("s"), world.worker.sizes().len()), (at(2), 2), "ours again");
     }
 
-    /// Other hosts measure from the last renewal that they saw. When the lease ends, no work of this host may be under
-    /// way.
+    /// Other hosts measure from the last renewal that they saw. When the lease ends, no work of this host may be in
+    /// progress.
     d9_4__work_ends_with_a_lease_that_cannot_be_renewed {
         let world = world(10);
         world.streams.faults.plan("hold", usize::MAX, down());

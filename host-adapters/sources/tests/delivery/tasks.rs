@@ -301,7 +301,7 @@ rows! {
         assert_eq!((world.executions.end("a"), world.executions.end("b")), (Some(End::Stopped), done()));
     }
 
-    /// An hour without the service: one execution is the probe, the other that was under way waits, no other begins.
+    /// An hour without the service: one execution is the probe, the other that was in progress waits, no other begins.
     d13_9__an_outage_uses_no_attempt {
         let up = Arc::new(AtomicBool::new(false));
         let world = world(with_service(&up));

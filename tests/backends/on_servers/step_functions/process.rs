@@ -18,8 +18,8 @@ struct Folder(TempDir);
 impl Folder {
     async fn new(machine: &Machine) -> Self {
         let folder = Self(tempfile::tempdir().unwrap());
-        // With one slot no poll is under way while it is taken: LocalStack would hand the next attempt over to one that was
-        // cut.
+        // With one slot no poll is in progress while it is taken: LocalStack would hand the next attempt over to one
+        // that was cut.
         let manifest =
             include_str!("../../../host/tasks/spin.toml").replace("max_concurrency = 6", "max_concurrency = 1");
         std::fs::write(folder.file("spin.toml"), manifest).unwrap();

@@ -192,7 +192,7 @@ impl Contents {
 }
 
 impl Pool {
-    /// So many codes: shared ones if there are as many, else free ones, which are reserved then.
+    /// This many codes: shared ones if there are as many, else free ones, which are reserved then.
     fn take(&mut self, count: usize) -> Result<Vec<String>, Conflict> {
         if let Some(shared) = self.shared.get(..count) {
             return Ok(shared.to_vec());

@@ -172,8 +172,8 @@ struct Stage<'a> {
     log: PathBuf,
 }
 
-/// The longest wait for a response, beyond the wall time of a request worker. A call that was under way when the host was
-/// killed may never get one.
+/// The longest wait for a response, beyond the wall time of a request worker. A call that was in progress when the host
+/// was killed may never get one.
 const ANSWER_WITHIN: Duration = Duration::from_secs(45);
 
 impl<'a> Stage<'a> {

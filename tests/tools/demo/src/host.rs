@@ -149,7 +149,7 @@ async fn watch_over(
                     process.stop(&launch, std::future::pending()).await?;
                     launch.abort_at_step = Some(step);
                     process = start_again(&launch, &state).await?;
-                    // If nobody waits any more, nobody is told.
+                    // If no caller waits, the result is dropped.
                     let _gone = done.send(());
                     continue;
                 }

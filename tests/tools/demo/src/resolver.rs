@@ -134,7 +134,7 @@ async fn work(gateway: Gateway, inbox: Arc<AsyncMutex<mpsc::Receiver<Job>>>) {
         let result = write_all(&gateway, &jobs).await;
         for job in jobs {
             let told = result.as_ref().copied().map_err(|error| anyhow!("{error:#}"));
-            // If the run was cancelled, no one waits any more.
+            // If the run was cancelled, no one waits.
             let _gone = job.done.send(told);
         }
     }

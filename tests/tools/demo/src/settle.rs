@@ -11,10 +11,10 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 const POLL: Duration = Duration::from_millis(250);
-/// For how long nothing may change while work is under way: a message may wait for its visibility of 30 s, and a source
-/// for up to 60 s.
+/// For how long nothing may change while work is in progress: a message may wait for its visibility of 30 s, and a
+/// source for up to 60 s.
 const STALLED: Duration = Duration::from_secs(120);
-/// For how long nothing may change while no work is under way.
+/// For how long nothing may change while no work is in progress.
 const IDLE: Duration = Duration::from_secs(5);
 /// If there are dead letters and nothing was queued for this long, missing entries are among the dead letters. (A
 /// stream after a kill queues nothing until its lease has expired, after 10 s.)
@@ -40,7 +40,7 @@ pub struct Settling<'a> {
 
 /// The result of waiting.
 pub struct Settled {
-    /// The work that was still under way when nothing changed any more; `None` if all was done.
+    /// The work that was still in progress when nothing changed; `None` if all was done.
     pub unsettled: Option<String>,
     /// The number of dead letters that were sent back.
     pub redriven: u64,
@@ -63,7 +63,7 @@ impl Missing {
         self.is_idle() && self.entries == 0 && self.profiles == 0
     }
 
-    /// Whether no work is under way, so that missing entries will not come.
+    /// Whether no work is in progress, so that missing entries will not come.
     fn is_idle(&self) -> bool {
         self.queued == 0 && self.flagged == 0
     }
@@ -78,8 +78,8 @@ impl Settling<'_> {
         Ok(Settled { unsettled, redriven })
     }
 
-    /// Waits; returns the work that was still under way when nothing changed any more. The checks report entries that
-    /// are missing although no work is under way.
+    /// Waits; returns the work that was still in progress when nothing changed. The checks report entries that are
+    /// missing although no work is in progress.
     async fn wait(&self, progress: &Progress) -> Result<Option<String>> {
         let versions = self.wanted.iter().filter_map(|(name, wanted)| Some((*name, wanted.version?)));
         let mut pending: Vec<(Name<'_>, &str)> = versions.collect();

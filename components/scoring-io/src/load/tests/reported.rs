@@ -79,7 +79,7 @@ fn req_002_a_file_is_not_reported_while_any_shard_is_behind() {
     }
 }
 
-/// Parts that are under way at the same time are put in any order.
+/// Parts that are in progress at the same time are put in any order.
 #[test]
 fn the_rows_that_a_report_waits_for_are_put_when_all_others_are() {
     let platform = Platform::with(format!("{HEADER}{}", rows(0..9_000)));

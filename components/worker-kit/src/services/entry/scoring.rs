@@ -17,7 +17,7 @@ pub struct ScoringQuery {
     pub market_id: String,
     /// In this state.
     pub state: ScoringState,
-    /// At most so many, and at most [`MAX_PER_PAGE`].
+    /// At most this many, and at most [`MAX_PER_PAGE`].
     pub limit: u32,
     /// Behind the page that named it as next; `None` for the first page.
     pub after: Option<String>,

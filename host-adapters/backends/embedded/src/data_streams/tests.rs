@@ -122,7 +122,7 @@ async fn old_records_and_closed_shards_are_dropped_and_the_loss_is_told_once() {
     assert!(!has_ended && records.len() == 20 && records.iter().all(|(_, text)| text.ends_with(":2")), "{records:?}");
     assert!(streams.checkpoint(STREAM, &first, WORKER).await.is_err(), "its shard is gone");
 
-    // A position before what was dropped goes on behind it, and counts it once.
+    // A position before what was dropped continues behind it, and counts it once.
     let page = streams.records(STREAM, &left[0].id, &Position::TrimHorizon, 1).await.unwrap();
     let before: u64 = page.records[0].sequence.parse::<u64>().unwrap() - 6;
     let behind = Position::After(format!("{before:020}"));

@@ -19,9 +19,9 @@ const APPLICATION_ID: i64 = 0x7267_776b;
 ///   numbers within the stream. A shard with `closed_ms` takes no more records.
 /// - `messages_due` covers receiving and counting. `messages_of_groups` finds what is in flight of a message group; it
 ///   holds no message without a group.
-/// - `executions.due_ms` is when an execution can be taken: when its next attempt may begin, or the lease of the one under
-///   way is over. `executions_due` holds those that have not ended. `attempts` is the number of the last attempt that began;
-///   `lost` counts those that ended with their hosts, or their leases.
+/// - `executions.due_ms` is when an execution can be taken: when its next attempt may begin, or the lease of the one in
+///   progress is over. `executions_due` holds those that have not ended. `attempts` is the number of the last attempt
+///   that began; `lost` counts those that ended with their hosts, or their leases.
 /// - `notified` has the version of each object that a queue is told of. `sequencers.latest` keeps counting when objects are
 ///   gone.
 const SCHEMA: &str = "

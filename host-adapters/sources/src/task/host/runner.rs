@@ -22,7 +22,7 @@ use tokio::time::Instant;
 /// The longest wait for an execution: as long as Step Functions waits (its page "GetActivityTask").
 const LONG_POLL: Duration = Duration::from_secs(60);
 
-/// An execution that waits for another one is attempted again as after so many failures: after 1 to 4 s.
+/// An execution that waits for another one is attempted again as after this many failures: after 1 to 4 s.
 const WAITS_AS_AFTER: u32 = 2;
 
 /// Makes the attempts of one worker's executions, any number in parallel.

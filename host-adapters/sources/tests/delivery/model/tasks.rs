@@ -21,7 +21,7 @@ pub struct ModelTasks {
 struct Execution {
     attempt: TaskAttempt,
     due: Instant,
-    /// Until when the attempt under way is somebody's.
+    /// Until when the attempt in progress is somebody's.
     lease: Option<Instant>,
     ended: Option<End>,
 }

@@ -23,7 +23,7 @@ pub enum Disruption {
     Hiccups,
     /// Records that make every call they are part of trap, time out or fail permanently.
     Poison,
-    /// Records that are retried for a while or for ever, or rejected.
+    /// Records that are retried for a while or forever, or rejected.
     Unruliness,
     /// A service refuses everything that a worker asks of it.
     Refusals,

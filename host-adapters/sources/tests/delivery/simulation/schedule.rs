@@ -300,7 +300,7 @@ fn unruly_temper(random: &mut StdRng) -> Temper {
     match random.random_range(0..20) {
         0..2 => Temper::Rejected,
         2..4 => Temper::Retried(random.random_range(1..4), after),
-        // With a time it would wait for ever, because that uses no attempt.
+        // With a time it would wait forever, because that uses no attempt.
         4 => Temper::Retried(u32::MAX, None),
         _ => Temper::Fine,
     }

@@ -11,7 +11,7 @@ pub const BUCKET: &str = "scoring-bucket";
 pub const KEY: &str = "scrubbed/bench.csv";
 /// The rows belong to this many campaigns: the Entry Service is called at most 100 times a second for each.
 const CAMPAIGNS: usize = 50;
-/// Of so many rows one has rank 0, for the Entry Service.
+/// One in this many rows has rank 0, for the Entry Service.
 const ROWS_PER_RANK_0: usize = 4;
 
 /// A file that is to be loaded.
@@ -26,7 +26,7 @@ pub struct File {
 }
 
 impl File {
-    /// Writes a file with so many rows into a folder.
+    /// Writes a file with this many rows into a folder.
     pub fn write(folder: &Path, name: &str, rows: usize) -> Result<Self> {
         let path = folder.join(name).with_extension("csv");
         let mut to = BufWriter::new(Target::create(&path)?);

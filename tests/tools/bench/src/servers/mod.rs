@@ -1,6 +1,6 @@
 //! `--servers`: the host's sources on real servers, each compared with a plain loop with the same SDK. Host and loop
-//! run in processes of their own. They are started anew for every round, on a queue or stream that is already full, and
-//! both count what they settle where [`settled`] reads it.
+//! run in separate processes. They are started for every round, on a queue or stream that is already full, and both
+//! count what they settle where [`settled`] reads it.
 
 mod application;
 pub mod native;

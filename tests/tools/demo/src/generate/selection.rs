@@ -32,9 +32,9 @@ pub enum Offer {
     Ratio(f64),
     /// The same as `Unique`, with fewer codes than must be reserved.
     TooFewCodes(f64),
-    /// So many seats, and as many codes.
+    /// This many seats, and as many codes.
     Exactly(usize),
-    /// So many seats, by a later task half as many more, and codes for all.
+    /// This many seats, by a later task half as many more, and codes for all.
     Raised(usize),
 }
 

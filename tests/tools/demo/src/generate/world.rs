@@ -51,7 +51,7 @@ pub struct Selection {
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Seats {
-    /// So many.
+    /// This many.
     Capacity(usize),
     /// This part of the eligible ones.
     SelectionRatio(f64),

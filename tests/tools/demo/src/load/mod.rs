@@ -95,7 +95,7 @@ impl Load {
         for _ in 0..CALLERS {
             let (load, next) = (self.clone(), next.clone());
             callers.spawn(async move {
-                // Positions are taken in order, so a caller that waits for a predecessor waits for a call under way.
+                // Positions are taken in order, so a caller that waits for a predecessor waits for a call in progress.
                 loop {
                     let position = next.fetch_add(1, Ordering::Relaxed);
                     if position >= positions.end {

@@ -14,7 +14,7 @@ const SALT: u64 = 0x0073_636f_7269_6e67;
 const REJECTED: f64 = 0.15;
 /// The part of the fans who are in the fan list, too.
 const LISTED: f64 = 0.05;
-/// Of so many rows one more is invalid. The documents warn of more than one in 20.
+/// One in this many rows is also invalid. The documents warn of more than one in 20.
 const ROWS_PER_INVALID_ONE: usize = 50;
 /// Most invalid rows of a file: load-scores logs 100 of them a call, each by itself.
 const MOST_INVALID: usize = 90;

@@ -62,7 +62,7 @@ struct State {
 }
 
 impl Scoring<'_> {
-    /// Puts the files and waits, while the host is killed so many times.
+    /// Puts the files and waits, while the host is killed this many times.
     pub async fn run(&self, kills: usize, seed: u64, killer: &Killer, progress: &Progress) -> Result<Ran> {
         let killed = async {
             kills::meanwhile(kills, seed ^ SALT, killer).await;

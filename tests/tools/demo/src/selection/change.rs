@@ -14,7 +14,7 @@ use rand::seq::IndexedRandom;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Fans of each market who change their entry: so many of those who should win, and so many others.
+/// Fans of each market who change their entry: this many of those who should win, and this many others.
 const CHANGED: usize = 10;
 /// Most items of one write.
 const BATCH: usize = 25;

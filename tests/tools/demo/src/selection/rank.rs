@@ -98,8 +98,8 @@ pub fn out_of_order<'a>(ranked: &[&'a str], wins: impl Fn(&str) -> bool, free: i
     [worse, better].into_iter().min_by_key(Vec::len).unwrap_or_default()
 }
 
-/// How many fans of a ranking hold a code of another market although they rank above the best fan without one: so many
-/// seats may have stayed empty.
+/// How many fans of a ranking hold a code of another market although they rank above the best fan without one: this
+/// many seats may have stayed empty.
 pub fn taken_elsewhere(ranked: &[&str], elsewhere: impl Fn(&str) -> bool, free: impl Fn(&str) -> bool) -> usize {
     ranked.iter().take_while(|fan| !free(fan)).filter(|fan| elsewhere(fan)).count()
 }

@@ -125,8 +125,8 @@ impl Selecting<'_> {
         self.services.put_campaign(&format!("/_control/campaigns/{id}"), campaign).await
     }
 
-    /// Runs the tasks of all markets at once, and waits for their verdicts, while fans change their entries and the host is
-    /// killed so many times. Then it does so with the later tasks, if there are any.
+    /// Runs the tasks of all markets at once, and waits for their verdicts, while fans change their entries and the
+    /// host is killed this many times. Then it does so with the later tasks, if there are any.
     pub async fn run(
         &self,
         wanted: &BTreeMap<Name<'_>, Wanted<'_>>,

@@ -22,7 +22,7 @@ fn must(holds: bool, otherwise: impl FnOnce() -> String) -> Verdict {
     if holds { Ok(()) } else { Err(otherwise()) }
 }
 
-/// A call of the worker under way.
+/// A call of the worker in progress.
 struct Call {
     kind: Kind,
     version: u32,

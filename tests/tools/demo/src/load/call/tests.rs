@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 use tokio::net::TcpListener;
 
-/// A host that sends these responses, status and body, one after the other, and the last one for ever.
+/// A host that sends these responses, status and body, one after the other, and the last one forever.
 async fn fake(answers: Vec<(u16, String)>) -> Caller {
     let answers = Arc::new(Mutex::new(VecDeque::from(answers)));
     let answer = move |headers: HeaderMap| async move {
