@@ -16,8 +16,8 @@ const CALL_BYTES: usize = 1 << 10;
 /// wait.
 pub(crate) const MAX_REQUESTS: usize = 64;
 
-/// Held for as long as what it was given for is in memory.
-pub(crate) type Held = OwnedSemaphorePermit;
+/// A share of the budget. It lives as long as the memory that it was acquired for.
+pub(crate) type Permit = OwnedSemaphorePermit;
 
 /// The budget of one instance.
 #[derive(Clone)]
@@ -33,17 +33,17 @@ impl Budget {
 
     /// Room for a call with this many bytes of arguments; `None` while there is none. It does not wait, because the
     /// arguments are in the host's memory already.
-    pub(crate) fn call(&self, bytes: usize) -> Option<Held> {
+    pub(crate) fn call(&self, bytes: usize) -> Option<Permit> {
         self.bytes(bytes.saturating_add(CALL_BYTES))
     }
 
     /// Room for this many bytes; `None` while there is none.
-    pub(crate) fn bytes(&self, bytes: usize) -> Option<Held> {
+    pub(crate) fn bytes(&self, bytes: usize) -> Option<Permit> {
         self.bytes.clone().try_acquire_many_owned(u32::try_from(bytes).ok()?).ok()
     }
 
     /// Waits for room for one more request. Its body is still in the guest's own memory, or has its room already.
-    pub(crate) async fn request(&self) -> Option<Held> {
+    pub(crate) async fn request(&self) -> Option<Permit> {
         self.requests.clone().acquire_owned().await.ok()
     }
 }

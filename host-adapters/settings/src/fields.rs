@@ -124,11 +124,11 @@ impl<'r, 'd> Fields<'r, 'd> {
 
     /// One of a few words.
     pub fn choice<T: Copy>(&mut self, key: &'static str, choices: &[(&str, T)]) -> Option<T> {
-        let written = self.string(key)?;
-        let found = choices.iter().find(|(word, _)| *word == written.value);
+        let raw = self.string(key)?;
+        let found = choices.iter().find(|(word, _)| *word == raw.value);
         if found.is_none() {
-            let words = suggestion(&written.value, choices.iter().map(|(word, _)| *word));
-            self.diagnostic(&written.span, format!("{key} = \"{}\" is unknown{words}", written.value));
+            let words = suggestion(&raw.value, choices.iter().map(|(word, _)| *word));
+            self.diagnostic(&raw.span, format!("{key} = \"{}\" is unknown{words}", raw.value));
         }
         found.map(|(_, value)| *value)
     }

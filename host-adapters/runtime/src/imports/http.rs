@@ -1,6 +1,6 @@
 //! `wasi:http/client`, for the open web: every request goes through the host's policy; a guest opens no socket.
 
-use crate::budget::{Budget, Held, MAX_CALL_BYTES};
+use crate::budget::{Budget, MAX_CALL_BYTES, Permit};
 use crate::component::Version;
 use crate::engine::SharedHost;
 use crate::host::{SendError, SendErrorKind};
@@ -37,7 +37,7 @@ impl WasiHttpHooks for Hooks {
         Box::new(async move {
             let (parts, body) = request.into_parts();
             let slot = budget.request().await;
-            let (body, _held) = collect(body, &budget).await?;
+            let (body, _permit) = collect(body, &budget).await?;
             match host.send_http(&component, &digest, http::Request::from_parts(parts, body)).await {
                 Ok(response) => Ok((response.map(|body| whole(body, slot)), Box::new(async { Ok(()) }) as Io)),
                 Err(error) => {
@@ -51,22 +51,22 @@ impl WasiHttpHooks for Hooks {
 }
 
 /// The body of a request, and the room that it takes.
-async fn collect(mut body: WasiBody, budget: &Budget) -> Result<(Bytes, Held), Error> {
-    let mut held = budget.call(0).ok_or(Error::ConnectionLimitReached)?;
+async fn collect(mut body: WasiBody, budget: &Budget) -> Result<(Bytes, Permit), Error> {
+    let mut permit = budget.call(0).ok_or(Error::ConnectionLimitReached)?;
     let mut collected = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|_| Error::HttpRequestBodySize(None))?.into_data() else { continue };
         if collected.len() + data.len() > MAX_CALL_BYTES {
             return Err(Error::HttpRequestBodySize(None));
         }
-        held.merge(budget.bytes(data.len()).ok_or(Error::ConnectionLimitReached)?);
+        permit.merge(budget.bytes(data.len()).ok_or(Error::ConnectionLimitReached)?);
         collected.extend_from_slice(&data);
     }
-    Ok((collected.freeze(), held))
+    Ok((collected.freeze(), permit))
 }
 
 /// The body of a response. It counts as a request until the guest has read or dropped it.
-fn whole(body: Bytes, slot: Option<Held>) -> WasiBody {
+fn whole(body: Bytes, slot: Option<Permit>) -> WasiBody {
     let body = Full::new(body).map_frame(move |frame| {
         let _kept = &slot;
         frame

@@ -28,13 +28,13 @@ where
     F: Future<Output = records::Output<A>>,
 {
     let weight = args.weight();
-    let (calling, outages, held) = store.with(|mut access| {
+    let (calling, outages, permit) = store.with(|mut access| {
         let state = access.get();
         let (component, digest) = (state.component.clone(), state.digest.clone());
         let calling = Calling { platform: state.host.platform().clone(), component, digest };
         (calling, state.outages.clone(), state.budget.call(weight))
     });
-    let Some(_held) = held else { return Err(Error::new(ErrorKind::Throttled, budget::refusal())) };
+    let Some(_permit) = permit else { return Err(Error::new(ErrorKind::Throttled, budget::refusal())) };
     let resource = args.resource();
     let output = run(calling, args).await;
     if output.as_ref().is_err_and(|error| error.kind == ErrorKind::Unavailable) {

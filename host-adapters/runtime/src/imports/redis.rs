@@ -3,7 +3,7 @@
 use crate::bindings::spin::redis::redis::{
     Error, Host, HostConnection, HostConnectionWithStore, Payload, RedisParameter, RedisResult,
 };
-use crate::budget::{self, Held};
+use crate::budget::{self, Permit};
 use crate::state::State;
 use host_adapters_records::Weight;
 use host_adapters_records::cache::{CacheArgument, CacheBackend, CacheError, CacheReply};
@@ -26,12 +26,12 @@ fn cache<T>(
     store: &Accessor<T, HasSelf<State>>,
     connection: &Resource<Connection>,
     weight: usize,
-) -> Result<(Arc<dyn CacheBackend>, Held), Error> {
+) -> Result<(Arc<dyn CacheBackend>, Permit), Error> {
     store.with(|mut access| {
         let state = access.get();
         let connection = state.table.get(connection).map_err(|error| Error::Other(error.to_string()))?;
-        let held = state.budget.call(weight).ok_or_else(|| Error::Other(budget::refusal()))?;
-        Ok((connection.0.clone(), held))
+        let permit = state.budget.call(weight).ok_or_else(|| Error::Other(budget::refusal()))?;
+        Ok((connection.0.clone(), permit))
     })
 }
 
@@ -51,7 +51,7 @@ impl<T: Send> HostConnectionWithStore<T> for HasSelf<State> {
         channel: String,
         payload: Payload,
     ) -> Result<(), Error> {
-        let (cache, _held) = cache(store, &connection, channel.weight() + payload.len())?;
+        let (cache, _permit) = cache(store, &connection, channel.weight() + payload.len())?;
         Ok(cache.publish(&channel, &payload).await?)
     }
 
@@ -60,7 +60,7 @@ impl<T: Send> HostConnectionWithStore<T> for HasSelf<State> {
         connection: Resource<Connection>,
         key: String,
     ) -> Result<Option<Payload>, Error> {
-        let (cache, _held) = cache(store, &connection, key.weight())?;
+        let (cache, _permit) = cache(store, &connection, key.weight())?;
         Ok(cache.get(&key).await?)
     }
 
@@ -70,17 +70,17 @@ impl<T: Send> HostConnectionWithStore<T> for HasSelf<State> {
         key: String,
         value: Payload,
     ) -> Result<(), Error> {
-        let (cache, _held) = cache(store, &connection, key.weight() + value.len())?;
+        let (cache, _permit) = cache(store, &connection, key.weight() + value.len())?;
         Ok(cache.set(&key, &value).await?)
     }
 
     async fn incr(store: &Accessor<T, Self>, connection: Resource<Connection>, key: String) -> Result<i64, Error> {
-        let (cache, _held) = cache(store, &connection, key.weight())?;
+        let (cache, _permit) = cache(store, &connection, key.weight())?;
         Ok(cache.incr(&key).await?)
     }
 
     async fn del(store: &Accessor<T, Self>, connection: Resource<Connection>, keys: Vec<String>) -> Result<u32, Error> {
-        let (cache, _held) = cache(store, &connection, keys.weight())?;
+        let (cache, _permit) = cache(store, &connection, keys.weight())?;
         Ok(cache.del(&keys).await?)
     }
 
@@ -90,7 +90,7 @@ impl<T: Send> HostConnectionWithStore<T> for HasSelf<State> {
         key: String,
         values: Vec<String>,
     ) -> Result<u32, Error> {
-        let (cache, _held) = cache(store, &connection, key.weight() + values.weight())?;
+        let (cache, _permit) = cache(store, &connection, key.weight() + values.weight())?;
         Ok(cache.sadd(&key, &values).await?)
     }
 
@@ -99,7 +99,7 @@ impl<T: Send> HostConnectionWithStore<T> for HasSelf<State> {
         connection: Resource<Connection>,
         key: String,
     ) -> Result<Vec<String>, Error> {
-        let (cache, _held) = cache(store, &connection, key.weight())?;
+        let (cache, _permit) = cache(store, &connection, key.weight())?;
         Ok(cache.smembers(&key).await?)
     }
 
@@ -109,7 +109,7 @@ impl<T: Send> HostConnectionWithStore<T> for HasSelf<State> {
         key: String,
         values: Vec<String>,
     ) -> Result<u32, Error> {
-        let (cache, _held) = cache(store, &connection, key.weight() + values.weight())?;
+        let (cache, _permit) = cache(store, &connection, key.weight() + values.weight())?;
         Ok(cache.srem(&key, &values).await?)
     }
 
@@ -119,7 +119,7 @@ impl<T: Send> HostConnectionWithStore<T> for HasSelf<State> {
         command: String,
         arguments: Vec<RedisParameter>,
     ) -> Result<Vec<RedisResult>, Error> {
-        let (cache, _held) = cache(store, &connection, command.weight() + arguments.weight())?;
+        let (cache, _permit) = cache(store, &connection, command.weight() + arguments.weight())?;
         let arguments: Vec<_> = arguments.into_iter().map(CacheArgument::from).collect();
         let results = cache.execute(&command, &arguments).await?;
         Ok(results.into_iter().map(RedisResult::from).collect())

@@ -46,12 +46,12 @@ impl Setting for Timestamp {
     type Rule = ();
 
     fn read(fields: &mut Fields<'_, '_>, key: &'static str, (): &()) -> Option<Self> {
-        let written = fields.string(key)?;
-        let time = DateTime::parse_from_rfc3339(&written.value).ok();
+        let raw = fields.string(key)?;
+        let time = DateTime::parse_from_rfc3339(&raw.value).ok();
         let time_ms = time.and_then(|time| u64::try_from(time.timestamp_millis()).ok());
         if time_ms.is_none() {
-            let message = format!("{key} = \"{}\" is not a time; write one as in \"2024-01-15T10:30:00Z\"", written.value);
-            fields.diagnostic(&written.span, message);
+            let message = format!("{key} = \"{}\" is not a time; write one as in \"2024-01-15T10:30:00Z\"", raw.value);
+            fields.diagnostic(&raw.span, message);
         }
         Some(Self(time_ms))
     }
