@@ -1,8 +1,8 @@
 //! The whole host inside the test's process.
 
 use crate::support::fan::{Fan, Signer};
-use crate::support::settings::{self, OPERATOR_TOKEN, TESTER_TOKEN, root};
-use crate::{log, wait};
+use crate::support::settings::{self, OPERATOR_TOKEN, TESTER_TOKEN};
+use crate::{log, programs, wait};
 use fake_services::{FakeServices, Options};
 use host_adapters::app::{self, Addresses, Running};
 use host_adapters::backends;
@@ -200,11 +200,8 @@ async fn start(mut app: App, folder: &TempDir, runtime_config: RuntimeConfig) ->
     static TURN: Mutex<()> = Mutex::const_new(());
     let _turn = TURN.lock().await;
     let metrics = metrics();
-    let compiled = root().join("target/compiled-for-tests");
-    std::fs::create_dir_all(&compiled).unwrap();
     let data = folder.path().join("data");
-    std::fs::create_dir(&data).unwrap();
-    std::os::unix::fs::symlink(compiled, data.join("compiled")).unwrap();
+    programs::make_data(&data);
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let options = app::Options {
         data,

@@ -17,7 +17,7 @@ use std::fmt::Write;
 /// The sort key of the counts that Slack was told last.
 pub const SORT_KEY: &str = "meta:slack:counts";
 /// Seconds until the counts are looked at again.
-pub const DELAY_SECS: u32 = 10;
+pub const DELAY_SECS: u32 = 5;
 /// Milliseconds after the end of a file, or else the message, after which counts are told that still change: with another
 /// look and the wait for Slack's rate limit, within the 60 seconds that scoring asks for.
 pub const SETTLE_MS: u64 = 40 * 1_000;
