@@ -289,6 +289,23 @@ async fn contest() -> TestHost {
     host
 }
 
+/// A wrong path: nobody says that there is no such campaign, so the task waits for the service. The route has worked a
+/// moment ago, so that the first pages are not taken for an outage.
+#[tokio::test]
+async fn point_16_a_page_in_place_of_the_campaign_service_ends_no_task() {
+    let host = contest().await;
+    select(&host, "before", 1).await;
+    host.faults(Service::Campaign, Faults { refused: 1.0, refusal: 404, pages: true, ..Faults::default() });
+    let mend = async {
+        let pages = async || host.answers(Service::Campaign).await.get("getCampaign 404").copied();
+        wait::eventually("pages", async || pages().await.filter(|count| *count >= 2)).await;
+        host.faults(Service::Campaign, Faults::default());
+    };
+    tokio::join!(select(&host, "under-way", 2), mend);
+    saved(&host).await;
+    assert_eq!(given(&host).len(), 2);
+}
+
 /// Removes a fan's entry, and waits until the Entry Service has deleted it.
 async fn leave(host: &TestHost, fan: &str) {
     host.remove_entry(CAMPAIGN, fan).await;

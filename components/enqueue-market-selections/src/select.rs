@@ -136,13 +136,14 @@ impl<P: Ports> Task<'_, P> {
             "winners": winners, "losers": losers.len(), "rejected": rejected, "repeated": own.is_some(),
         });
         ports.info("Selection planned", data);
-        self.tell(&plan, &losers).await?;
+        let lost = self.tell(&plan, &losers).await?;
         // Winners of all tasks of the market, whichever reports last; but each task rejects the same records again.
         let processed = self.lock.winners() as u64;
-        let rejected = self.lock.plans.last().map_or(rejected, |last| last.rejected);
+        let rejected = self.lock.plans.last().map_or(rejected, |last| last.rejected) + lost as u64;
         (stats.status, stats.processed, stats.failed) = (StatsStatus::Finished, Some(processed), Some(rejected));
         ports.report(selection, stats).await?;
-        ports.info("Selection queued", json!({"marketId": selection.market_id, "messages": winners + losers.len()}));
+        let messages = (winners + losers.len()).saturating_sub(lost);
+        ports.info("Selection queued", json!({"marketId": selection.market_id, "messages": messages, "lost": lost}));
         Ok(())
     }
 
@@ -206,11 +207,12 @@ impl<P: Ports> Task<'_, P> {
         Ok((Plan { head, winners }, losers))
     }
 
-    /// Queues the message of each fan, and notes it.
-    async fn tell(&mut self, plan: &Plan, losers: &[String]) -> Result<(), Failed> {
+    /// Queues the message of each fan, and notes it. Returns how many fans no message can tell.
+    async fn tell(&mut self, plan: &Plan, losers: &[String]) -> Result<usize, Failed> {
         let _span = self.ports.span("queueSelections");
         let go_on = async || self.lock.go_on(self.ports).await;
-        messages::send(self.ports, self.selection, &plan.winners, losers, go_on).await?;
-        self.lock.mark_queued(self.ports, |head| head.task_id == plan.head.task_id).await
+        let lost = messages::send(self.ports, self.selection, &plan.winners, losers, go_on).await?;
+        self.lock.mark_queued(self.ports, |head| head.task_id == plan.head.task_id).await?;
+        Ok(lost)
     }
 }

@@ -5,9 +5,8 @@ use crate::{
     email,
     field::{Field, FieldType},
     number, phone, postal_code,
-    text::trimmed,
+    text::{fits_queue, trimmed},
 };
-use host_adapters_event::is_queue_char;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Number, Value};
 
@@ -104,7 +103,7 @@ fn integer(field: &Field, number: &Number) -> Option<FieldValue> {
 }
 
 fn text(field: &Field, kind: FieldType, value: String, country: Option<Country>) -> Option<FieldValue> {
-    if !value.chars().all(is_queue_char) {
+    if !fits_queue(&value) {
         return None;
     }
     let normalised = match kind {

@@ -8,9 +8,10 @@ use futures::{Stream, StreamExt, stream};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::pin::pin;
-use worker_kit::Disposition;
+use worker_kit::platform::Error;
 use worker_kit::services::entry::Assignment;
 use worker_kit::services::{MAX_PER_REQUEST, isolate};
+use worker_kit::{Disposition, calls};
 
 /// Most campaigns at a time. The Entry Service's limit is per campaign, so one that must wait does not delay the
 /// others.
@@ -151,22 +152,15 @@ async fn explain(ports: &impl Ports, jobs: Vec<Job>) -> Settled {
 
 /// The items of jobs as they are now; of one that could not be read, the disposition of its records.
 async fn read(ports: &impl Ports, jobs: Vec<Job>) -> Vec<(Job, Result<Option<String>, Disposition>)> {
-    if jobs.is_empty() {
-        return vec![];
+    let keys: Vec<_> = jobs.iter().map(Job::key).collect();
+    // A fan of whom the table takes no key costs no other.
+    let items = calls::each(&keys, async |keys| ports.read(keys).await).await;
+    let failed: Vec<_> = items.iter().filter_map(|item| item.as_ref().err()).collect();
+    if let Some(error) = failed.first() {
+        ports.warn("Items not read", json!({"items": failed.len(), "problem": error.message}));
     }
-    let items = ports.read(jobs.iter().map(Job::key).collect()).await;
-    if let Err(error) = &items {
-        ports.warn("Items not read", json!({"items": jobs.len(), "problem": error.message}));
-    }
-    let with_item = |(index, job): (usize, Job)| {
-        let item = match items.as_ref().map(|items| items.get(index)) {
-            Ok(Some(item)) => Ok(item.clone()),
-            Ok(None) => Err(Disposition::retry("table demand-table: the response does not mention the item")),
-            Err(error) => Err(error.disposition()),
-        };
-        (job, item)
-    };
-    jobs.into_iter().enumerate().map(with_item).collect()
+    let with_item = |(job, item): (Job, Result<_, Error>)| (job, item.map_err(|error| error.disposition()));
+    jobs.into_iter().zip(items).map(with_item).collect()
 }
 
 /// Queues one report a campaign and market. Winners whose report is not queued are delivered again, all of the market:

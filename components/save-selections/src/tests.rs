@@ -249,6 +249,24 @@ fn a_winner_whose_entry_is_gone_is_not_retried() {
 }
 
 #[test]
+fn d12_4__a_winner_whose_key_no_table_takes_costs_no_other() {
+    let (unknown, long) = (won("u", "m", "A"), won(&"x".repeat(1_100), "m", "B"));
+    let told = "the entry service answered with status 200, and of the record: unknown: it holds no such entry";
+    for batch in [[unknown.clone(), long.clone()], [long.clone(), unknown.clone()]] {
+        let world = World::with(["u"]);
+        world.service.borrow_mut().clear();
+        for (selection, disposition) in batch.clone().into_iter().zip(run(&world, batch)) {
+            match disposition {
+                GiveUp(reason) => {
+                    assert_eq!((selection, reason.as_str()), (long.clone(), "invalid: a key is too long"))
+                }
+                disposition => assert_eq!((selection, disposition), (unknown.clone(), Disposition::retry(told))),
+            }
+        }
+    }
+}
+
+#[test]
 fn an_attribute_that_is_null_is_as_absent() {
     let world = World::with(["u", "v"]);
     for fan in ["u", "v"] {

@@ -5,10 +5,18 @@ use crate::file::{File, Sequencer};
 use crate::schema::{Kind, boolean, integer};
 use crate::score::Score;
 use registration::email;
+use registration::text::fits_queue;
 use serde::{Deserialize, Serialize};
 
 /// Most characters of an id, as the schemas of rows have it.
 const MAX_ID_CHARS: usize = 128;
+
+/// The columns of ids. The campaign's is in the message that has it reported, so none may hold what no queue takes.
+const IDS: [Column; 5] =
+    [Column::CampaignId, Column::MemberId, Column::GlobalUserId, Column::MarketId, Column::EventId];
+
+/// The fault of an id that no message can hold.
+const NOT_FOR_QUEUES: &str = "contains a character that no queue takes";
 
 /// The score of a fan in a campaign.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -69,6 +77,9 @@ impl ScoreRecord {
             cells.set(Column::Email, "");
         }
         kind.schema().map_err(Fault::of_row)?.check(&cells)?;
+        if let Some(column) = IDS.into_iter().find(|id| cells.get(*id).is_some_and(|text| !fits_queue(text))) {
+            return Err(Fault::of(column, NOT_FOR_QUEUES));
+        }
         let text = |column| cells.get(column).map(str::to_owned);
         let unreadable = |column| move || Fault::of(column, "cannot be read");
         let score = cells.get(Column::Score).ok_or_else(unreadable(Column::Score))?;
@@ -108,6 +119,9 @@ impl ScoreRecord {
         let is_bad = |id: &String| id.is_empty() || id.chars().count() > MAX_ID_CHARS;
         if let Some((field, _)) = ids.into_iter().find(|(_, id)| id.is_some_and(is_bad)) {
             return Err(format!("malformed: {field} is empty or has more than {MAX_ID_CHARS} characters"));
+        }
+        if let Some((field, _)) = ids.into_iter().find(|(_, id)| id.is_some_and(|id| !fits_queue(id))) {
+            return Err(format!("malformed: {field} {NOT_FOR_QUEUES}"));
         }
         if self.email.as_ref().is_some_and(|address| email::normalise(address).as_ref() != Some(address)) {
             return Err("malformed: email is not a normalised address".to_owned());
@@ -191,6 +205,15 @@ mod tests {
     }
 
     #[test]
+    fn point_1_an_id_that_no_message_can_hold_is_invalid() {
+        for column in IDS {
+            let fault = read(Kind::Scrubbed, &[(column, "c\u{fffe}d")]).unwrap_err();
+            assert_eq!(fault, Fault::of(column, NOT_FOR_QUEUES));
+        }
+        assert_eq!(read(Kind::Scrubbed, &[(Column::MemberId, "Zoé \u{10000}")]).unwrap().campaign_id, "c");
+    }
+
+    #[test]
     fn case_01_a_score_that_the_table_does_not_hold_is_invalid() {
         let fault = read(Kind::Scrubbed, &[(Column::Score, "0.123456789012345678901234567890123456789")]).unwrap_err();
         assert_eq!(fault, Fault::of(Column::Score, "has more than 38 significant digits"));
@@ -211,6 +234,8 @@ mod tests {
                 let problem = with(field, json!(id)).unwrap_err();
                 assert_eq!(problem, format!("malformed: {field} is empty or has more than 128 characters"));
             }
+            let problem = with(field, json!("c\u{fffe}")).unwrap_err();
+            assert_eq!(problem, format!("malformed: {field} contains a character that no queue takes"));
         }
         assert_eq!(
             with("email", json!("Fan@Example.com")).unwrap_err(),

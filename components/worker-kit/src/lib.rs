@@ -2,7 +2,7 @@
 //!
 //! - [`batch_worker!`] and [`request_worker!`] make a component of a [`BatchWorker`] or [`RequestWorker`].
 //! - [`batch`]: what workers share that read records before they handle them.
-//! - [`pages`]: lists that come in pages; [`messages`]: many messages for one queue.
+//! - [`pages`]: lists that come in pages; [`messages`]: many messages for one queue; [`calls`]: calls about many parts.
 //! - [`lambda`]: the event JSON of AWS Lambda, both ways. Pure.
 //! - [`endpoint`]: the HTTP endpoint at `/workers/<id>`, which uses these events.
 //! - [`Call`], [`log`]: logs and spans that carry the call's correlation id.
@@ -12,6 +12,7 @@ pub mod batch;
 pub mod bindings;
 pub mod cache;
 mod call;
+pub mod calls;
 pub mod endpoint;
 mod export;
 pub mod lambda;

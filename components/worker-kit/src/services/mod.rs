@@ -112,7 +112,7 @@ impl Client<'_> {
         leads_on(summary, page, after)
     }
 
-    /// What a path names; `None` if the service answers that there is no such thing.
+    /// What a path names; `None` if the service itself answers that there is no such thing.
     async fn find<T: Answer>(&self, path: Path) -> Result<Option<T>, ServiceError> {
         match self.send("GET", path, None::<&()>).await {
             Ok((_, found)) => Ok(Some(found)),

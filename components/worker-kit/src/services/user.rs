@@ -85,7 +85,8 @@ struct Verification {
 }
 
 impl Answer for Verification {
-    const MEMBERS: &[&str] = &["idv"];
+    // By `error` the service says that it knows no such fan.
+    const MEMBERS: &[&str] = &["idv", "error"];
 }
 
 impl<'a> UserService<'a> {
