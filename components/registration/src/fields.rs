@@ -4,10 +4,11 @@ use crate::{
     country::Country,
     email,
     field::{Field, FieldType},
-    number, phone, postal_code,
+    phone, postal_code,
     text::trimmed,
 };
 use host_adapters_event::is_queue_char;
+use host_adapters_json::lenient;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Number, Value};
 
@@ -99,7 +100,7 @@ fn normalised_value(field: &Field, value: Option<Value>, country: Option<Country
 }
 
 fn integer(field: &Field, number: &Number) -> Option<FieldValue> {
-    let integer = number::whole(number)?;
+    let integer = lenient::whole(number)?;
     field.in_bounds(integer).then(|| FieldValue::Value(integer.into()))
 }
 
