@@ -114,9 +114,6 @@ fn record(fan: Option<&str>, code: Option<(&str, &str)>) -> ScoringRecord {
         member_id: None,
         score: Score::parse("850").unwrap(),
         registered_at: "2024-01-01T10:00:00.000Z".to_owned(),
-        phone_number: None,
-        locale: None,
-        verdict: Some(true),
         code: code.map(|(market, value)| Code { market_id: market.to_owned(), value: value.to_owned() }),
         removed: false,
     }
