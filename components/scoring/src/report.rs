@@ -10,6 +10,7 @@
 
 use crate::counts::Totals;
 use crate::table::{Change, Key};
+use host_adapters_json::lenient::{if_readable, null_as_default};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::fmt::Write;
@@ -31,16 +32,16 @@ pub const PATIENCE_MS: u64 = 10 * 60 * 1_000;
 pub struct Message {
     /// The campaign.
     pub campaign_id: String,
-    /// The market, of a selection.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The market, of a selection: for people.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "if_readable")]
     pub market_id: Option<String>,
     /// What is done.
     pub source: Source,
-    /// The file, of scoring: `<bucket>/<key>`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The file, of scoring: `<bucket>/<key>`, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "if_readable")]
     pub file: Option<String>,
     /// What the counts are at least, once all is counted.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub expected: Expected,
     /// When the last row of the file was done, milliseconds since 1970: Slack is to know of it within 60 seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -568,6 +569,26 @@ mod tests {
         assert_eq!(expected.missing(counts(10, 0)), None);
         assert_eq!(expected.missing(counts(5, 5)), None);
         assert_eq!(expected.missing(counts(9, 0)).as_deref(), Some("0 of at least 2 rejected"));
+    }
+
+    #[test]
+    fn case_02_null_is_as_absent_and_what_only_people_read_costs_no_message() {
+        let read = |more: &str| {
+            let text = format!(r#"{{"campaignId":"c","source":"scoring"{more}}}"#);
+            serde_json::from_str::<Message>(&text).map_err(|error| error.to_string())
+        };
+        let plain = read("").unwrap();
+        for more in [
+            r#","expected":null"#,
+            r#","expected":{"verified":null}"#,
+            r#","marketId":7,"file":["f"]"#,
+            r#","endedMs":null,"sinceMs":null,"seen":null"#,
+        ] {
+            assert_eq!(read(more), Ok(plain.clone()), "{more}");
+        }
+        let seen = read(r#","seen":{"verified":null,"rejected":2}"#).unwrap().seen;
+        assert_eq!(seen, Some(totals(0, 2, 0)));
+        assert!(read(r#","expected":7"#).is_err());
     }
 
     #[test]
