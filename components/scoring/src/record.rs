@@ -4,7 +4,7 @@ use crate::column::{Cells, Column, Fault};
 use crate::file::{File, Sequencer};
 use crate::schema::{Kind, boolean, integer};
 use crate::score::Score;
-use host_adapters_json::lenient::if_readable;
+use host_adapters_json::lenient::{if_readable, optional_whole};
 use registration::email;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -33,7 +33,7 @@ pub struct ScoreRecord {
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "filled")]
     pub event_id: Option<String>,
     /// The place of the event among the fan's, from 0.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "optional_whole")]
     pub rank: Option<u32>,
     /// The score.
     pub score: Score,
@@ -222,6 +222,24 @@ mod tests {
         let problem = nameless.checked().unwrap_err();
         assert_eq!(problem, "malformed: memberId, globalUserId and email are missing");
         assert!(with("score", json!("high")).unwrap_err().contains("score"));
+    }
+
+    #[test]
+    fn case_21_a_rank_is_a_whole_number_however_it_is_written() {
+        let good = read(Kind::Scrubbed, &[]).unwrap();
+        let text = serde_json::to_string(&good).unwrap();
+        assert!(text.contains(r#""rank":0,"#), "{text}");
+        let read = |rank: &str| {
+            let text = text.replace(r#""rank":0,"#, &format!(r#""rank":{rank},"#));
+            serde_json::from_str::<ScoreRecord>(&text).map_err(|error| error.to_string())
+        };
+        for rank in ["0.0", "0e0", "-0.0"] {
+            assert!(read(rank).unwrap().checked().unwrap().is_for_entry_service(), "{rank}");
+        }
+        assert_eq!(read("12.0").unwrap().rank, Some(12));
+        for rank in ["0.5", "-1", "4294967296", "\"0\""] {
+            assert!(read(rank).is_err(), "{rank}");
+        }
     }
 
     #[test]
