@@ -299,3 +299,11 @@ fn an_empty_id_is_malformed() {
     let bare: Body = serde_json::from_str(r#"{"campaignId":"c","marketId":"m","after":null}"#).unwrap();
     assert_eq!(bare.checked(), Ok(body("c", "m")));
 }
+
+#[test]
+fn case_02_the_task_which_is_for_people_costs_no_refresh() {
+    for task in ["null", "7", r#""\ud800""#] {
+        let text = format!(r#"{{"campaignId":"c","marketId":"m","taskId":{task}}}"#);
+        assert_eq!(serde_json::from_str::<Body>(&text).unwrap(), body("c", "m"), "{task}");
+    }
+}
