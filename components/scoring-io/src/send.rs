@@ -2,7 +2,7 @@
 //! the worker's data stream.
 
 use crate::calls;
-use crate::listed::Listed;
+use crate::listed::{Listed, LostRow};
 use crate::ports::Ports;
 use crate::save;
 use scoring::fan::jobs;
@@ -11,7 +11,6 @@ use scoring::record::ScoreRecord;
 use scoring::rows::ValidRow;
 use scoring::schema::Kind;
 use scoring::tail::partition_key;
-use serde_json::json;
 use std::collections::BTreeMap;
 use worker_kit::Disposition;
 use worker_kit::platform::Error;
@@ -36,27 +35,28 @@ pub(crate) async fn send(
     rows: Vec<ValidRow>,
     listed: &Listed,
 ) -> Result<Vec<u64>, Disposition> {
-    let mut lines = vec![];
-    let mut lost = |message, (line, record): &Sent, reason: &str| {
-        lines.push(*line);
-        let fan = &record.partition_key;
-        listed.lost(ports, message, json!({"file": file.name(), "line": line, "fan": fan, "reason": reason}));
+    let lost_row = |message, (line, record): &Sent, reason: &str| {
+        let (fan, reason) = (record.partition_key.clone(), reason.to_owned());
+        LostRow { message, line: *line, fan, reason }
     };
+    let mut lost = vec![];
     let mut data: Vec<Sent> = rows.iter().map(|row| (row.line, data_record(&row.record))).collect();
     if kind == Kind::Fanlist {
         let unsaved = save(ports, rows.into_iter().map(|row| row.record).collect()).await?;
         let mut saved = vec![];
         for (index, sent) in data.into_iter().enumerate() {
             match unsaved.get(&index) {
-                Some(reason) => lost("Row not saved", &sent, reason),
+                Some(reason) => lost.push(lost_row("Row not saved", &sent, reason)),
                 None => saved.push(sent),
             }
         }
         data = saved;
     }
     let wrong = put(ports, &data).await.map_err(|error| error.disposition())?;
-    wrong.iter().for_each(|(sent, error)| lost("Row not put", sent, &error.message));
-    Ok(lines)
+    lost.extend(wrong.into_iter().map(|(sent, error)| lost_row("Row not put", sent, &error.message)));
+    // Before the progress is stored: no later call tells of them.
+    listed.lost(ports, file, &lost);
+    Ok(lost.into_iter().map(|row| row.line).collect())
 }
 
 /// A record of a data stream, under its [`partition_key`].
