@@ -2,6 +2,7 @@
 //! services are checked.
 
 mod api_usage;
+mod body_shapes;
 mod campaigns_by_event;
 mod counts;
 mod data_streams;

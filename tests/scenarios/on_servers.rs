@@ -21,6 +21,18 @@ async fn host(change: impl FnOnce(&mut App)) -> TestHost {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn case_03_unreadable_bodies_become_dead_letters_with_their_bodies_and_reasons() {
+    dead_letters::unreadable_bodies(&host(|_| ()).await).await;
+}
+
+/// DynamoDB keeps what SQS does not take.
+#[tokio::test(flavor = "multi_thread")]
+#[allow(non_snake_case, reason = "begins with a line of docs/delivery.md")]
+async fn d12_4__point_1_what_no_queue_takes_is_given_up_at_once_and_whole() {
+    dead_letters::what_no_queue_takes(&host(dead_letters::dropping).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn point_2_a_refused_entry_becomes_a_dead_letter_and_costs_no_other() {
     services::a_refused_entry(&host(services::settings).await).await;
 }

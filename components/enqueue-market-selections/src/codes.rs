@@ -7,7 +7,7 @@ use crate::plan::{self, Plans};
 use crate::ports::Ports;
 use registration::entry::SORT_KEY_PREFIX;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::HashSet;
 use worker_kit::pages::Pages;
 use worker_kit::platform::table::Key;
@@ -130,7 +130,7 @@ async fn claims(ports: &impl Ports, selection: &Selection, owned: &[(&str, &str)
     let entries = ports.read(owned.iter().map(key).collect()).await?;
     let claim = |(index, (code, fan)): (usize, &(&str, &str))| match entries.get(index) {
         Some(Some(entry)) => match held(entry, fan)? {
-            Some(held) if held != *code => Ok(Claim::Free),
+            Some(held) if held != **code => Ok(Claim::Free),
             _ => Ok(Claim::Kept),
         },
         Some(None) => Ok(Claim::Gone),
@@ -139,16 +139,16 @@ async fn claims(ports: &impl Ports, selection: &Selection, owned: &[(&str, &str)
     owned.iter().enumerate().map(claim).collect()
 }
 
-/// The code that a fan's entry holds, if it does.
-fn held(entry: &str, fan: &str) -> Result<Option<String>, Failed> {
+/// The code that a fan's entry holds, if it does: also what is no code, which save-selections does not replace.
+fn held(entry: &str, fan: &str) -> Result<Option<Value>, Failed> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Entry {
-        access_code: Option<String>,
+        access_code: Option<Value>,
     }
     let malformed = |error| Failed::fatal(422, "MALFORMED_ITEM", format!("the entry of {fan} is malformed: {error}"));
     let entry: Entry = serde_json::from_str(entry).map_err(malformed)?;
-    Ok(entry.access_code.filter(|code| !code.is_empty()))
+    Ok(entry.access_code.filter(|code| code != ""))
 }
 
 /// The codes of the market that fans got by the Entry Service, which assigns a code before the entry gets it and the Code
@@ -396,9 +396,24 @@ mod tests {
             (r#"{"accessCode":""}"#, None),
             (r#"{"accessCode":"A"}"#, Some("A")),
         ] {
-            assert_eq!(held(entry, "u").unwrap().as_deref(), code, "{entry}");
+            assert_eq!(held(entry, "u").unwrap(), code.map(Value::from), "{entry}");
         }
-        assert!(matches!(held(r#"{"accessCode":7}"#, "u"), Err(Failed::Final { code: "MALFORMED_ITEM", .. })));
+        assert!(matches!(held("7", "u"), Err(Failed::Final { code: "MALFORMED_ITEM", .. })));
+    }
+
+    /// The fan of such an entry never gets the planned code, as save-selections has it.
+    #[test]
+    fn case_02_an_entrys_code_that_is_not_text_fails_no_market() {
+        let world = World::with_codes(2_000);
+        codes(&world, &Plans::default(), 1).unwrap();
+        let reserved = world.codes("reserved");
+        let plans = plans(&[("odd", &reserved[0])]);
+        world.put_entry("odd", None);
+        let mut table = world.table.borrow_mut();
+        let entry = table.iter_mut().find(|(key, _)| key.sk == "USER#odd").unwrap().1;
+        entry["accessCode"] = json!(123);
+        drop(table);
+        assert_eq!(codes(&world, &plans, 1).unwrap(), reserved[..1]);
     }
 
     /// The first winner could not take it; whether the second one can is open.

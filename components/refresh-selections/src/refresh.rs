@@ -12,6 +12,7 @@ use registration::text::fits_queue;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::borrow::Cow;
+use worker_kit::lenient::if_readable;
 use worker_kit::pages::Pages;
 use worker_kit::services::entry::{Code, MAX_PER_PAGE, ScoringPage, ScoringQuery, ScoringRecord, ScoringState};
 use worker_kit::{Disposition, messages};
@@ -29,8 +30,8 @@ pub struct Body {
     pub campaign_id: String,
     /// The market whose winners are queued again.
     pub market_id: String,
-    /// Of the rest of a refresh: which one it is the rest of.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Of the rest of a refresh: which one it is the rest of. For people.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "if_readable")]
     pub task_id: Option<String>,
     /// Of the rest of a refresh: where its first page begins, as the Entry Service named it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

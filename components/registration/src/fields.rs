@@ -4,9 +4,10 @@ use crate::{
     country::Country,
     email,
     field::{Field, FieldType},
-    number, phone, postal_code,
+    phone, postal_code,
     text::{fits_queue, trimmed},
 };
+use host_adapters_json::lenient;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Number, Value};
 
@@ -98,7 +99,7 @@ fn normalised_value(field: &Field, value: Option<Value>, country: Option<Country
 }
 
 fn integer(field: &Field, number: &Number) -> Option<FieldValue> {
-    let integer = number::whole(number)?;
+    let integer = lenient::whole(number)?;
     field.in_bounds(integer).then(|| FieldValue::Value(integer.into()))
 }
 

@@ -381,7 +381,7 @@ fn a_malformed_message_is_rejected_and_the_others_are_saved() {
     let incoming = lambda::parse(event.as_bytes(), &lambda::Context::default(), &mut |_| ()).unwrap();
     let batch = incoming.iter().filter_map(Incoming::event).cloned().collect();
     let dispositions = block_on(crate::handle(&world, batch));
-    let reasons = ["code is missing or empty, but verdict is true", "missing field `taskId` at line 1 column 2"];
+    let reasons = ["code is missing or empty, but verdict is true", "missing field `campaignId` at line 1 column 2"];
     let [code, field] = reasons.map(|reason| Reject(format!("malformed: {reason}")));
     assert_eq!(dispositions, [code, field, Ack]);
 }

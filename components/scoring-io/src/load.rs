@@ -170,9 +170,9 @@ impl<P: Ports> Loader<'_, P> {
         Disposition::retry_after(Some(0), format!("{} is not done yet", self.file.name()))
     }
 
-    /// Whether the call's time is over.
+    /// Whether the call is to end: its time is over, or its lines are.
     pub(crate) fn is_over(&self) -> bool {
-        self.ports.now_ms() >= self.until_ms
+        self.ports.now_ms() >= self.until_ms || self.listed.is_full()
     }
 
     /// Stores the progress.

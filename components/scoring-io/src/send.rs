@@ -2,7 +2,7 @@
 //! the worker's data stream.
 
 use crate::calls;
-use crate::listed::Listed;
+use crate::listed::{Listed, LostRow};
 use crate::ports::Ports;
 use crate::save;
 use scoring::fan::jobs;
@@ -11,7 +11,6 @@ use scoring::record::ScoreRecord;
 use scoring::rows::ValidRow;
 use scoring::schema::Kind;
 use scoring::tail::partition_key;
-use serde_json::json;
 use std::collections::BTreeMap;
 use worker_kit::Disposition;
 use worker_kit::platform::Error;
@@ -35,24 +34,25 @@ pub(crate) async fn send(
     rows: Vec<ValidRow>,
     listed: &Listed,
 ) -> Result<Vec<u64>, Disposition> {
-    let mut lines = vec![];
-    let mut lost = |message, row: &ValidRow, reason: &str| {
-        lines.push(row.line);
-        let fan = partition_key(&row.record);
-        listed.lost(ports, message, json!({"file": file.name(), "line": row.line, "fan": fan, "reason": reason}));
+    let lost_row = |message, row: &ValidRow, reason: &str| {
+        let (fan, reason) = (partition_key(&row.record).to_owned(), reason.to_owned());
+        LostRow { message, line: row.line, fan, reason }
     };
-    let mut saved: Vec<&ValidRow> = rows.iter().collect();
+    let (mut lost, mut saved) = (vec![], rows.iter().collect::<Vec<_>>());
     if kind == Kind::Fanlist {
         let unsaved = save(ports, rows.iter().map(|row| row.record.clone()).collect()).await?;
-        unsaved
-            .iter()
-            .filter_map(|(index, reason)| Some((rows.get(*index)?, reason)))
-            .for_each(|(row, reason)| lost("Row not saved", row, reason));
+        lost.extend(
+            unsaved
+                .iter()
+                .filter_map(|(index, reason)| rows.get(*index).map(|row| lost_row("Row not saved", row, reason))),
+        );
         saved = rows.iter().enumerate().filter(|(index, _)| !unsaved.contains_key(index)).map(|(_, row)| row).collect();
     }
     let wrong = put(ports, saved).await.map_err(|error| error.disposition())?;
-    wrong.iter().for_each(|(row, error)| lost("Row not put", row, &error.message));
-    Ok(lines)
+    lost.extend(wrong.into_iter().map(|(row, error)| lost_row("Row not put", row, &error.message)));
+    // Before the progress is stored: no later call tells of them.
+    listed.lost(ports, file, &lost);
+    Ok(lost.into_iter().map(|row| row.line).collect())
 }
 
 /// A record of a data stream, under its [`partition_key`].

@@ -6,6 +6,7 @@
 //! - [`lambda`]: the event JSON of AWS Lambda, both ways. Pure.
 //! - [`endpoint`]: the HTTP endpoint at `/workers/<id>`, which uses these events.
 //! - [`Call`], [`log`]: logs and spans that carry the call's correlation id.
+//! - [`lenient`]: members of bodies that somebody else writes.
 //! - [`platform`], [`services`], [`cache`]: the interfaces that a worker may call.
 
 pub mod batch;
@@ -33,6 +34,7 @@ pub mod worker;
 static ALLOCATOR: talc::wasm::WasmDynamicTalc = talc::wasm::new_wasm_dynamic_allocator();
 
 pub use call::{Call, Span};
+pub use host_adapters_json::lenient;
 pub use worker::{
     Attribute, AttributeValue, BatchWorker, Disposition, Event, Failure, Payload, Request, RequestWorker, Response,
     Retry,

@@ -118,9 +118,6 @@ fn record(fan: Option<&str>, code: Option<(&str, &str)>) -> ScoringRecord {
         member_id: None,
         score: Score::parse("850").unwrap(),
         registered_at: "2024-01-01T10:00:00.000Z".to_owned(),
-        phone_number: None,
-        locale: None,
-        verdict: Some(true),
         code: code.map(|(market, value)| Code { market_id: market.to_owned(), value: value.to_owned() }),
         removed: false,
     }
@@ -326,4 +323,12 @@ fn an_empty_id_is_malformed() {
     assert_eq!(body("c", "m\u{fffe}").checked().unwrap_err(), problem);
     let bare: Body = serde_json::from_str(r#"{"campaignId":"c","marketId":"m","after":null}"#).unwrap();
     assert_eq!(bare.checked(), Ok(body("c", "m")));
+}
+
+#[test]
+fn case_02_the_task_which_is_for_people_costs_no_refresh() {
+    for task in ["null", "7", r#""\ud800""#] {
+        let text = format!(r#"{{"campaignId":"c","marketId":"m","taskId":{task}}}"#);
+        assert_eq!(serde_json::from_str::<Body>(&text).unwrap(), body("c", "m"), "{task}");
+    }
 }
