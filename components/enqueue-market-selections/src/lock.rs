@@ -168,9 +168,14 @@ impl Lock {
     }
 }
 
-/// Fails if another task has the market now, or if that is not known.
-pub async fn check_free(ports: &impl Ports, selection: &Selection) -> Result<(), Failed> {
-    read(ports, &key(selection)).await?.check(selection, ports.now())
+/// Fails if another task has the market now, if the market has a plan, or if that is not known.
+pub async fn check_unselected(ports: &impl Ports, selection: &Selection) -> Result<(), Failed> {
+    let item = read(ports, &key(selection)).await?;
+    item.check(selection, ports.now())?;
+    match item.plans.len() {
+        0 => Ok(()),
+        plans => Err(Failed::Busy(format!("market {} has {plans} plans, whose stats stay", selection.market_id))),
+    }
 }
 
 fn key(selection: &Selection) -> Key {

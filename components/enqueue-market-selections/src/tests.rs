@@ -5,7 +5,7 @@ mod crashes;
 mod schedules;
 
 use crate::input::Selection;
-use crate::testing::{Attempt, Fan, Fault, World, attempt, both, market, selection};
+use crate::testing::{Attempt, Fan, Fault, State, World, attempt, both, market, selection};
 use chrono::TimeDelta;
 use futures::executor::block_on;
 use serde_json::{Value, json};
@@ -218,6 +218,48 @@ fn a_task_that_fails_after_a_later_one_has_finished_leaves_its_stats_alone() {
     attempt(&world, &selection("one"), None).retry();
     let last = world.reports.borrow().last().cloned().unwrap();
     assert_eq!((&last["status"], &last["PROCESSED"]), (&json!("FINISHED"), &json!(13)));
+}
+
+/// "Campaign stats reflect processed selection counts": winners of an earlier task stand.
+#[test]
+fn a_later_task_that_fails_reports_the_winners_who_stand() {
+    let finished = || {
+        let mut world = World::with(fans(50));
+        world.fans.push(Fan { id: None, score: 9, minute: 0 });
+        attempt(&world, &selection("one"), None).output();
+        world
+    };
+    let check = |world: &World, code: &str, total: u32| {
+        let stats = json!({"marketId": "m", "status": "FAILED", "total": total, "PROCESSED": 10, "FAILED": 1});
+        let (_, body) = attempt(world, &selection("two"), None).failure();
+        assert_eq!((&body["error"]["code"], &body["stats"]), (&json!(code), &stats));
+        assert_eq!(world.reports.borrow().last(), Some(&stats), "{code}");
+    };
+    check(&World { campaign: None, ..finished() }, "CAMPAIGN_NOT_FOUND", 51);
+    check(&World { market: None.into(), ..finished() }, "MARKET_NOT_FOUND", 51);
+    let mut world = finished();
+    world.fans.extend((50..700).map(|n| Fan { id: Some(format!("fan-{n:05}")), score: 1, minute: 0 }));
+    world.sized(700);
+    world.pool.borrow_mut().retain(|(_, state)| *state != State::Free);
+    check(&world, "TOO_FEW_CODES", 701);
+    let mut world = World { queue: Some(Error::new(ErrorKind::Unavailable, "down")), ..finished() };
+    world.sized(13);
+    attempt(&world, &selection("two"), None).retry();
+    let last = world.reports.borrow().last().cloned().unwrap();
+    assert_eq!((&last["status"], &last["PROCESSED"]), (&json!("FAILED"), &json!(13)), "its own plan stands, too");
+    world.queue = None;
+    assert_eq!(attempt(&world, &selection("two"), None).output()["stats"]["PROCESSED"], 13);
+}
+
+/// Nothing has become of them, and the malformed task cannot say how many there are.
+#[test]
+fn malformed_input_leaves_the_stats_of_a_market_with_winners_alone() {
+    let world = World::with(fans(50));
+    attempt(&world, &selection("one"), None).output();
+    let problem = "selectionCount is not a whole number".to_owned();
+    let refused = Attempt::Answered(block_on(crate::refuse(&world, &selection("bad"), problem)));
+    assert_eq!(refused.failure().0, 400);
+    assert_eq!(statuses(&world), ["PROCESSING", "FINISHED"]);
 }
 
 /// Whose input names campaign and market.
