@@ -234,23 +234,27 @@ async fn without_results_a_winner_of_another_market_is_still_counted_as_failed()
 }
 
 #[tokio::test]
-async fn an_attribute_that_is_null_is_as_absent() {
+async fn an_attribute_that_is_null_or_empty_is_as_absent() {
     let host = host(0).await;
-    let code = host.reserve_codes(CAMPAIGN, "m", 1).await.remove(0);
-    let with_nulls = |fan: &str| {
+    let codes = host.reserve_codes(CAMPAIGN, "m", 2).await;
+    let with = |fan: &str, none: &Value| {
         let mut item = entry(CAMPAIGN, fan, &json!({ "markets": ["m"] }), UPDATED);
-        ["verdict", "accessCode", "marketId"].into_iter().for_each(|name| item[name] = Value::Null);
+        ["accessCode", "marketId"].into_iter().for_each(|name| item[name] = none.clone());
+        item["verdict"] = Value::Null;
         item
     };
-    host.put_entries(&[with_nulls("winner"), with_nulls("loser")]).await;
-    for fan in ["winner", "loser"] {
-        host.replicated(CAMPAIGN, fan, UPDATED).await;
+    for (none, code) in [Value::Null, json!("")].iter().zip(&codes) {
+        let [winning, losing] = ["winner", "loser"].map(|fan| format!("{fan}-{code}"));
+        host.put_entries(&[with(&winning, none), with(&losing, none)]).await;
+        for fan in [&winning, &losing] {
+            host.replicated(CAMPAIGN, fan, UPDATED).await;
+        }
+        host.queue("saveSelectionQueue", &[winner(&winning, "m", code), loser(&losing, "m")]).await;
+        saved(&host).await;
+        assert_eq!(told(&host, &winning).await, won("m", code), "{none}");
+        assert_eq!(told(&host, &losing).await, [json!(false), none.clone(), none.clone()]);
     }
-    host.queue("saveSelectionQueue", &[winner("winner", "m", &code), loser("loser", "m")]).await;
-    saved(&host).await;
-    assert_eq!(told(&host, "winner").await, won("m", &code));
-    assert_eq!(told(&host, "loser").await, lost());
-    marked(&host, &[code].into()).await;
+    marked(&host, &codes.into_iter().collect()).await;
 }
 
 /// Selects so many winners of market `m` in all, and waits until the task has finished.

@@ -249,16 +249,21 @@ fn a_winner_whose_entry_is_gone_is_not_retried() {
 }
 
 #[test]
-fn an_attribute_that_is_null_is_as_absent() {
-    let world = World::with(["u", "v"]);
-    for fan in ["u", "v"] {
-        let mut table = world.table.borrow_mut();
-        let item = table.get_mut(&World::key(fan)).unwrap();
-        ["verdict", "accessCode", "marketId"].into_iter().for_each(|name| item[name] = Value::Null);
+fn an_attribute_that_is_null_or_empty_is_as_absent() {
+    for none in [Value::Null, json!("")] {
+        let world = World::with(["u", "v"]);
+        for fan in ["u", "v"] {
+            let mut table = world.table.borrow_mut();
+            let item = table.get_mut(&World::key(fan)).unwrap();
+            ["verdict", "accessCode", "marketId"].into_iter().for_each(|name| item[name] = none.clone());
+        }
+        let batch = [won("u", "m", "A"), lost("v", "m")];
+        for _ in 0..2 {
+            assert_eq!(run(&world, batch.clone()), [Ack, Ack], "{none}");
+            assert_eq!(world.told("u"), [json!(true), json!("A"), json!("m")]);
+            assert_eq!(world.told("v"), [json!(false), none.clone(), none.clone()]);
+        }
     }
-    assert_eq!(run(&world, [won("u", "m", "A"), lost("v", "m")]), [Ack, Ack]);
-    assert_eq!(world.told("u"), [json!(true), json!("A"), json!("m")]);
-    assert_eq!(world.told("v"), [json!(false), Value::Null, Value::Null]);
 }
 
 /// The Entry Service should have said so.
