@@ -323,6 +323,35 @@ async fn the_code_of_a_winner_who_has_left_is_a_later_winners() {
     assert_eq!(host.fakes.violations(), Vec::<String>::new());
 }
 
+/// The fan has moved to another market, so that the Entry Service lists neither the fan nor the code for this one; and it
+/// does not know yet that the entry is gone, so it would assign the code when the winner's message comes.
+#[tokio::test]
+async fn the_code_of_a_winner_who_has_left_is_not_given_twice_though_nobody_lists_the_fan() {
+    let host = contest().await;
+    let down = |operations: &[&str]| {
+        let operations = operations.iter().map(ToString::to_string).collect();
+        host.faults(Service::Entry, Faults { operations, unavailable: 1.0, ..Faults::default() });
+    };
+    down(&["assignCodes"]);
+    select(&host, "first", 500).await;
+    let (fan, later) = (best(7), "2024-01-15T10:30:05.000Z");
+    host.put_entry(&entry(CAMPAIGN, &fan, &json!({ "markets": ["n"] }), later)).await;
+    host.replicated(CAMPAIGN, &fan, later).await;
+    down(&["assignCodes", "deleteEntries"]);
+    host.remove_entry(CAMPAIGN, &fan).await;
+    select(&host, "second", 501).await;
+    down(&["deleteEntries"]);
+    host.drained("saveSelectionQueue").await;
+    let next = told(&host, &best(500)).await;
+    assert_eq!((&next[0], &next[2]), (&json!(true), &json!("m")), "{next:?}");
+    assert_eq!((given(&host).len(), given(&host).get(&fan)), (500, None));
+    assert_eq!(told(&host, &best(501)).await, lost());
+    host.faults(Service::Entry, Faults::default());
+    saved(&host).await;
+    marked(&host, &(0..500).map(|n| format!("m-{n:03}")).collect()).await;
+    assert_eq!(host.fakes.violations(), Vec::<String>::new());
+}
+
 /// The same after the code was assigned: it is used up, although the Code Service does not know of it yet.
 #[tokio::test]
 async fn the_code_of_a_winner_who_leaves_with_it_is_nobody_elses() {

@@ -154,8 +154,11 @@ fn held(entry: &str, fan: &str) -> Result<Option<String>, Failed> {
 /// The codes of the market that fans got by the Entry Service, which assigns a code before the entry gets it and the Code
 /// Service hears of it. Fans who have left since are in this list, too: a code that was given is never given again. A winner
 /// who has no entry any more, who is not in this list, and who was not among the fans without a code when the task read them
-/// (`Wanted::open`), never had the code and does not get it, whichever message comes late, for the service does not know
-/// the fan.
+/// (`Wanted::open`), never had the code and does not get it, whichever message comes late: either the service does not know
+/// the fan any more, or it does still (rejected by a later scored file, or of another market now), and then saveSelections
+/// finds no entry and asks for no code. What is left is an entry that is removed between that look and the assignment,
+/// while all of this task's reads come in between, or one that is made again; the service refuses the code to the second
+/// fan then.
 async fn held_in_service(ports: &impl Ports, selection: &Selection) -> Result<HashSet<String>, Failed> {
     let (mut codes, mut pages) = (HashSet::new(), Pages::default());
     while let Some(page) = pages.read(async |after| ports.assigned(selection, after).await).await? {

@@ -332,6 +332,7 @@ fn the_code_of_a_winner_who_leaves_afterwards_is_nobody_elses() {
         attempt(&world, &selection("one"), None).output();
         let (lost, code) = world.plans()["one"][7].clone();
         if !is_written {
+            world.assign(&lost, &code);
             world.remove(&lost);
         }
         world.messages().iter().for_each(|message| world.deliver(message));
@@ -354,6 +355,27 @@ fn the_code_of_a_winner_who_leaves_afterwards_is_nobody_elses() {
         assert_eq!(world.codes("reserved").contains(&code), !is_written, "nobody tells the Code Service");
         world.check_sound();
     }
+}
+
+/// The same of a winner who is in neither list of the Entry Service, because a later scored file has rejected the fan, or
+/// the fan has chosen another market. The winner's message is still on its way, and so is it that the entry is gone.
+#[test]
+fn the_code_of_a_winner_who_was_rejected_and_leaves_is_given_to_one_fan_only() {
+    let mut world = World { fans: fans(600), ..World::with_codes(500) };
+    world.sized(500);
+    attempt(&world, &selection("one"), None).output();
+    let (lost, code) = world.plans()["one"][7].clone();
+    world.fans.retain(|fan| fan.id.as_ref() != Some(&lost));
+    world.put_entry(&lost, None);
+    world.sized(501);
+    assert_eq!(attempt(&world, &selection("early"), None).failure().1["error"]["code"], "TOO_FEW_CODES", "it is here");
+    world.remove(&lost);
+    attempt(&world, &selection("two"), None).output();
+    assert_eq!(world.plans()["two"], [("fan-00500".to_owned(), code.clone())]);
+    world.deliver_all();
+    assert_eq!(world.entry("fan-00500")["accessCode"], json!(code));
+    assert_eq!((world.reserved_count(), world.codes("assigned").len()), (0, 500), "none leaks");
+    world.check_sound();
 }
 
 /// All or nothing (use case 2, "Insufficient Codes").

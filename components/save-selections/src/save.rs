@@ -53,10 +53,26 @@ async fn campaign(ports: &impl Ports, campaign_id: String, Campaign { passes, lo
 
 /// Assigns the codes of one request, and writes them at once: a crash leaves no more than this request half done.
 async fn winners(ports: &impl Ports, campaign_id: &str, jobs: Vec<Job>) -> Saved {
-    let (settled, assigned) = assign(ports, campaign_id, jobs).await;
-    let mut saved = Saved { settled, winners: vec![] };
+    let mut saved = Saved::default();
+    let present = leave_out_gone(ports, jobs, &mut saved.settled).await;
+    let (settled, assigned) = assign(ports, campaign_id, present).await;
+    saved.settled.extend(settled);
     saved.add(write(ports, assigned).await);
     saved
+}
+
+/// Leaves out winners who have no entry any more. The Entry Service may not know yet that they have left, and would assign
+/// their codes, which a later task of the market may have planned for others.
+async fn leave_out_gone(ports: &impl Ports, jobs: Vec<Job>, settled: &mut Settled) -> Vec<Job> {
+    let mut present = vec![];
+    for (job, item) in read(ports, jobs).await {
+        match item {
+            Ok(Some(_)) => present.push(job),
+            Ok(None) => settled.extend(job.settle(&verdict::gone())),
+            Err(disposition) => settled.extend(job.settle(&disposition)),
+        }
+    }
+    present
 }
 
 /// Repeats the request without those who kept it from being taken, at most [`MAX_ROUNDS`] times. Returns what is settled,

@@ -160,7 +160,8 @@ fn standing(won: &Prize, item: Option<&str>) -> Result<Standing, Disposition> {
     })
 }
 
-fn gone() -> Disposition {
+/// The disposition of a job whose fan has no item.
+pub fn gone() -> Disposition {
     Disposition::Skip("gone: the fan has no entry any more".to_owned())
 }
 
