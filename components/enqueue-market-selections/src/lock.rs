@@ -117,8 +117,12 @@ impl Lock {
         Ok(())
     }
 
-    /// As [`hold`](Self::hold), once half of the time is over: for work that may take long.
+    /// As [`hold`](Self::hold), once half of the time is over: for work that may take long. Fails, too, when the host would
+    /// soon end the attempt, which could not report then.
     pub async fn go_on(&self, ports: &impl Ports) -> Result<(), Failed> {
+        if let Some(end) = ports.end().filter(|end| *end <= ports.now()) {
+            return Err(Failed::Later(format!("out of time: the attempt had to end at {}", timestamp(end))));
+        }
         let is_due = ports.now() + TimeDelta::seconds(PUT_OFF_SECS) >= self.expires.get();
         if is_due { self.hold(ports).await } else { Ok(()) }
     }

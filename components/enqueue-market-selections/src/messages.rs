@@ -11,7 +11,7 @@ use worker_kit::messages;
 /// A fan, and the code of a winner.
 type Told<'a> = (&'a str, Option<&'a str>);
 
-/// Fans after whose messages a task looks whether it may go on.
+/// Fans before whose messages a task looks whether it may go on.
 const FANS: usize = 10_000;
 
 /// Queues a message for each fan, winners first. `go_on` is called from time to time.
@@ -25,8 +25,8 @@ pub async fn send(
     let winners = winners.iter().map(|(fan, code)| (fan.as_str(), Some(code.as_str())));
     let told: Vec<Told<'_>> = winners.chain(losers.iter().map(|fan| (fan.as_str(), None))).collect();
     for told in told.chunks(FANS) {
-        messages::send(told, |told| message(selection, *told).text(), |bodies| ports.send(bodies)).await?;
         go_on().await?;
+        messages::send(told, |told| message(selection, *told).text(), |bodies| ports.send(bodies)).await?;
     }
     Ok(())
 }

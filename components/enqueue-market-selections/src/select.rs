@@ -198,7 +198,7 @@ impl<P: Ports> Task<'_, P> {
         let codes = {
             let _span = ports.span("reserveCodes");
             let wanted = Wanted { fence: self.lock.fence, market, plans, open: &open, winners: winners.len() };
-            codes::find(ports, selection, wanted).await?
+            codes::find(ports, selection, wanted, &async || self.lock.go_on(ports).await).await?
         };
         self.lock.go_on(ports).await?;
         let _span = ports.span("storePlan");

@@ -173,6 +173,42 @@ fn once_the_winners_are_known_every_failure_is_tried_again_to_the_last_attempt()
     }
 }
 
+/// The host would end the attempt without a word: it comes to its end by itself before that, wherever it is, and reports if
+/// it is the last one. Each call takes a minute.
+#[test]
+fn an_attempt_that_is_out_of_time_fails_by_itself_and_the_last_one_reports_it() {
+    for minutes in 10..200 {
+        let world = World { per_page: 10, ..World::with(fans(60)) };
+        attempt(&world, &selection("one"), None).output();
+        world.sized(13);
+        let end = world.clock.get() + TimeDelta::minutes(minutes);
+        let slow = |attempts_remain| {
+            world.end.set(Some(end));
+            world.delays.replace(vec![(0, 1); 300]);
+            let ended = attempt(&world, &Selection { attempts_remain, ..selection("two") }, None);
+            world.delays.take();
+            ended
+        };
+        let ended = slow(minutes % 2 == 0);
+        if ended.is_over() {
+            assert!(minutes > 60, "it had {minutes} minutes for its 50 pages of codes");
+            assert_eq!(ended.output()["stats"]["PROCESSED"], 13);
+            return;
+        }
+        let why = ended.retry();
+        assert!(why.contains("out of time"), "{minutes}: {why}");
+        let late = world.clock.get() - end;
+        assert!(late <= TimeDelta::minutes(6), "{minutes}: {late}");
+        let last = if minutes % 2 == 0 { "PROCESSING" } else { "FAILED" };
+        assert_eq!(statuses(&world).last().unwrap(), last, "{minutes}");
+        world.end.set(None);
+        assert_eq!(attempt(&world, &selection("two"), None).output()["stats"]["PROCESSED"], 13);
+        world.check_told("two");
+        world.check_sound();
+    }
+    unreachable!("it never has time enough");
+}
+
 /// Its first report is refused, though its plan is stored.
 #[test]
 fn a_refusal_of_an_attempt_that_repeats_is_tried_again_too() {

@@ -98,6 +98,8 @@ pub struct World {
     /// How long each call takes, last first: other tasks go on so often, and so many minutes pass.
     pub delays: RefCell<Vec<(u8, u8)>>,
     pub clock: Cell<DateTime<Utc>>,
+    /// When an attempt is to come to its end.
+    pub end: Cell<Option<DateTime<Utc>>>,
 }
 
 impl Default for World {
@@ -127,6 +129,7 @@ impl Default for World {
             per_page: 100,
             delays: RefCell::default(),
             clock: Cell::new("2024-03-01T12:00:00Z".parse().unwrap()),
+            end: Cell::default(),
         }
     }
 }
