@@ -47,7 +47,7 @@ pub struct Machine {
 static TURNS: Semaphore = Semaphore::const_new(2);
 
 impl Machine {
-    /// The state machine as it is deployed, apart from what would make tests take long, and from what LocalStack lacks.
+    /// The state machine as it is deployed, apart from what would make tests take long.
     pub async fn start() -> Self {
         let turn = TURNS.acquire().await.unwrap();
         let (aws, prefix) = (aws(endpoint().await).await, unique());
@@ -108,10 +108,9 @@ impl Machine {
     }
 }
 
-/// The definition with its waits cut short. LocalStack has no `RedriveCount`.
+/// The definition with its waits cut short.
 fn quick(activity: &str) -> String {
-    let text = definition().replace(ACTIVITY, activity).replace("$$.Execution.RedriveCount", "0");
-    let mut definition: Value = serde_json::from_str(&text).unwrap();
+    let mut definition: Value = serde_json::from_str(&definition().replace(ACTIVITY, activity)).unwrap();
     let task = &mut definition["States"]["Markets"]["ItemProcessor"]["States"]["Select"];
     task["HeartbeatSeconds"] = json!(HEARTBEAT_SECS);
     for retry in task["Retry"].as_array_mut().unwrap() {
