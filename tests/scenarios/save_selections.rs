@@ -3,6 +3,8 @@
 use super::services::attribute;
 use fake_services::{CodeState, Faults, Service};
 use host_adapters::manifest::App;
+use host_adapters_platform::limits::item::{MAX_ITEM_BYTES, check_size};
+use host_adapters_records::table::Key;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use tests::{OPERATOR_TOKEN, TestHost, entry, impatient, wait, without_sources};
@@ -193,6 +195,53 @@ async fn an_unknown_winner_becomes_a_dead_letter_and_costs_no_other() {
         assert_eq!(told(&host, fan).await, won("m", code), "{fan}");
     }
     marked(&host, &codes[..5].iter().cloned().collect()).await;
+}
+
+/// Sends the selection of five winners, one of whom becomes a dead letter; checks that, and returns its reason.
+async fn save_but(host: &TestHost, failing: usize) -> String {
+    let codes = host.reserve_codes(CAMPAIGN, "m", 5).await;
+    let bodies: Vec<_> = fans(5).iter().zip(&codes).map(|(fan, code)| winner(fan, "m", code)).collect();
+    host.queue("saveSelectionQueue", &bodies).await;
+    let dead = "saveSelectionQueueDlq";
+    let dead_letters = wait::eventually(dead, async || Some(host.peek(dead).await).filter(|it| !it.is_empty())).await;
+    host.drained("saveSelectionQueue").await;
+    assert_eq!((host.depth(dead).await, &dead_letters[0]["body"]), (1, &json!(bodies[failing])));
+    for (number, (fan, code)) in fans(5).iter().zip(&codes).enumerate() {
+        let nothing = [Value::Null, Value::Null, Value::Null];
+        assert_eq!(told(host, fan).await, if number == failing { nothing } else { won("m", code) }, "{fan}");
+    }
+    marked(host, &codes.iter().filter(|code| **code != codes[failing]).cloned().collect()).await;
+    attribute(&dead_letters[0], "reason").to_owned()
+}
+
+/// REQ-009: one whom the Entry Service does not take, with its words.
+#[tokio::test]
+async fn an_invalid_winner_becomes_a_dead_letter_and_costs_no_other() {
+    let host = host(5).await;
+    host.fakes.entries().refuse(CAMPAIGN, ["fan-02".to_owned()].into());
+    let reason = save_but(&host, 2).await;
+    assert_eq!(reason, "the entry service answered with status 200, and of the record: invalid: refused on demand");
+    assert_eq!(given(&host).len(), 4);
+}
+
+/// "DynamoDB Write Failure": the table refuses one of the updates, of an item that has no room for a code any more.
+#[tokio::test]
+async fn an_update_that_the_table_refuses_becomes_a_dead_letter_and_costs_no_other() {
+    let host = host(5).await;
+    let full = |bytes: usize| {
+        let mut item =
+            entry(CAMPAIGN, "fan-03", &json!({ "email": "fan@example.com", "markets": ["m", "n"] }), UPDATED);
+        // It is replicated already, so that nobody sends so much on.
+        item["needsReplication"] = false.into();
+        item["filler"] = "x".repeat(bytes).into();
+        item
+    };
+    let key = Key { pk: format!("CAMPAIGN#{CAMPAIGN}"), sk: "USER#fan-03".to_owned() };
+    let sizes: Vec<_> = (MAX_ITEM_BYTES - 2_000..MAX_ITEM_BYTES).collect();
+    let fitting = sizes.partition_point(|bytes| check_size(&key, &full(*bytes).to_string()).is_ok());
+    host.put_entry(&full(sizes[fitting - 1])).await;
+    let reason = save_but(&host, 3).await;
+    assert!(reason.starts_with("invalid: item ") && reason.contains("the most is 409600"), "{reason}");
 }
 
 /// Who has left since the selection has no entry: that is done, and nobody's fault.
