@@ -17,7 +17,7 @@ fn fans(count: usize) -> Vec<String> {
 }
 
 /// Nobody takes the reports, so that a test can read them.
-fn unreported(app: &mut App) {
+pub(super) fn unreported(app: &mut App) {
     impatient(app);
     without_sources(app, "report-verdicts");
 }
@@ -25,13 +25,18 @@ fn unreported(app: &mut App) {
 /// A host with so many replicated entries.
 async fn host(count: usize) -> TestHost {
     let host = TestHost::with(unreported).await;
+    enter(&host, count).await;
+    host
+}
+
+/// Makes so many entries, and waits until they are replicated.
+async fn enter(host: &TestHost, count: usize) {
     let fields = json!({ "email": "fan@example.com", "markets": ["m", "n"] });
     let items: Vec<_> = fans(count).iter().map(|fan| entry(CAMPAIGN, fan, &fields, UPDATED)).collect();
     host.put_entries(&items).await;
     for fan in fans(count) {
         host.replicated(CAMPAIGN, &fan, UPDATED).await;
     }
-    host
 }
 
 fn winner(fan: &str, market: &str, code: &str) -> String {
@@ -441,23 +446,29 @@ async fn a_shared_code_is_every_winners() {
 
 #[tokio::test]
 async fn a_refresh_gives_winners_back_what_their_items_lack() {
-    let host = host(4).await;
+    a_refresh(&TestHost::with(unreported).await).await;
+}
+
+/// A winner's item has lost its verdict; a refresh of the market writes it again, with the same code.
+pub(super) async fn a_refresh(host: &TestHost) {
+    enter(host, 4).await;
     let reserved = host.reserve_codes(CAMPAIGN, "m", 4).await;
     let bodies: Vec<_> = fans(3).iter().zip(&reserved).map(|(fan, code)| winner(fan, "m", code)).collect();
     host.queue("saveSelectionQueue", &bodies).await;
-    saved(&host).await;
+    saved(host).await;
     let later = "2024-01-15T10:30:05.000Z";
     host.put_entry(&entry(CAMPAIGN, "fan-01", &json!({ "markets": ["m"] }), later)).await;
     host.replicated(CAMPAIGN, "fan-01", later).await;
-    assert_eq!(told(&host, "fan-01").await[0], Value::Null);
+    assert_eq!(told(host, "fan-01").await[0], Value::Null);
     host.queue("refreshSelectionQueue", &[json!({ "campaignId": CAMPAIGN, "marketId": "m" }).to_string()]).await;
     host.drained("refreshSelectionQueue").await;
-    saved(&host).await;
+    saved(host).await;
     for (fan, code) in fans(3).iter().zip(&reserved) {
-        assert_eq!(told(&host, fan).await, won("m", code), "{fan}");
+        assert_eq!(told(host, fan).await, won("m", code), "{fan}");
     }
-    assert_eq!(told(&host, "fan-03").await[0], Value::Null, "who was not selected is not");
-    assert_eq!(codes(&host, CodeState::Reserved), [reserved[3].clone()].into(), "a refresh reserves none");
+    assert_eq!(told(host, "fan-03").await[0], Value::Null, "who was not selected is not");
+    marked(host, &reserved[..3].iter().cloned().collect()).await;
+    assert_eq!(codes(host, CodeState::Reserved), [reserved[3].clone()].into(), "a refresh reserves none");
     assert_eq!(host.depth("refreshSelectionQueueDlq").await, 0);
 }
 
