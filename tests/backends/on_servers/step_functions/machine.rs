@@ -49,13 +49,18 @@ static TURNS: Semaphore = Semaphore::const_new(2);
 impl Machine {
     /// The state machine as it is deployed, apart from what would make tests take long.
     pub async fn start() -> Self {
+        Self::of(WORKER).await
+    }
+
+    /// The same with the activity of another worker.
+    pub async fn of(worker: &str) -> Self {
         let turn = TURNS.acquire().await.unwrap();
         let (aws, prefix) = (aws(endpoint().await).await, unique());
-        let activities = StepFunctions::new(&aws, &prefix, [WORKER.to_owned()].into(), "test");
-        activities.provision(WORKER).await.unwrap();
+        let activities = StepFunctions::new(&aws, &prefix, [worker.to_owned()].into(), "test");
+        activities.provision(worker).await.unwrap();
         activities.probe().await.unwrap();
         let client = Client::new(aws.sdk());
-        let activity = client.create_activity().name(format!("{prefix}{WORKER}")).send().await.unwrap();
+        let activity = client.create_activity().name(format!("{prefix}{worker}")).send().await.unwrap();
         let made = client.create_state_machine().name(format!("{prefix}select-winners"));
         let made = made.role_arn("arn:aws:iam::000000000000:role/select-winners");
         let made = made.definition(quick(activity.activity_arn())).send().await.unwrap();
