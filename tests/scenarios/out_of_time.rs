@@ -9,13 +9,13 @@ use tests::{OPERATOR_TOKEN, TestHost, wait};
 
 const CAMPAIGN: &str = "tour";
 const WORKER: &str = "enqueue-market-selections";
-/// Six pages of scoring records, each of which takes a second.
-const FANS: usize = 6_000;
+/// Ten pages of scoring records, each of which takes a second.
+const FANS: usize = 10_000;
 
-/// Two attempts of four seconds each.
+/// Two attempts of eight seconds each: the last quarter is for the end.
 fn hasty(app: &mut App) {
     let worker = app.components.get_mut(WORKER).unwrap();
-    worker.limits.request_timeout = Duration::from_secs(4);
+    worker.limits.request_timeout = Duration::from_secs(8);
     for source in &mut worker.sources {
         if let SourceConfig::Task(config) = source {
             config.max_attempts = 2;
