@@ -13,6 +13,7 @@ mod external_check;
 mod fields;
 mod forty_four_markets;
 mod on_servers;
+mod out_of_time;
 mod outage;
 mod race;
 mod registration;

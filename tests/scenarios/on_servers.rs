@@ -1,7 +1,8 @@
-//! What becomes of refused records, on real servers: the same as on the embedded backends.
+//! What becomes of refused records, and of a market that is refreshed, on real servers: the same as on the embedded
+//! backends.
 
 use super::statuses::{RETRY_SCORE, SAVE_ENTRIES, UPSERT_USERS, hasty};
-use super::{dead_letters, services};
+use super::{dead_letters, save_selections, services};
 use crate::backends::on_servers::config::{self, SECRET};
 use crate::backends::on_servers::servers::{endpoints, unique};
 use host_adapters::backends::KINDS;
@@ -45,6 +46,11 @@ async fn point_3_entries_are_replicated_to_a_service_that_answers_as_the_documen
 #[tokio::test(flavor = "multi_thread")]
 async fn point_15_a_dead_letter_has_service_status_first_line_times_and_trace_for_every_kind_of_failure() {
     dead_letters::every_kind_of_failure(&host(hasty).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refresh_gives_winners_back_what_their_items_lack() {
+    save_selections::a_refresh(&host(save_selections::unreported).await).await;
 }
 
 /// A wrong path, then the page of a proxy, then a service that is broken for one record.

@@ -37,8 +37,13 @@ pub struct Wanted<'a> {
     pub winners: usize,
 }
 
-/// A code for each winner.
-pub async fn find(ports: &impl Ports, selection: &Selection, wanted: Wanted<'_>) -> Result<Vec<String>, Failed> {
+/// A code for each winner. `go_on` is called between requests.
+pub async fn find(
+    ports: &impl Ports,
+    selection: &Selection,
+    wanted: Wanted<'_>,
+    go_on: &impl AsyncFn() -> Result<(), Failed>,
+) -> Result<Vec<String>, Failed> {
     let Wanted { market, plans, winners, .. } = wanted;
     if market.ticketer == SHARING_TICKETER {
         return shared(market).map(|code| vec![code; winners]);
@@ -46,15 +51,15 @@ pub async fn find(ports: &impl Ports, selection: &Selection, wanted: Wanted<'_>)
     if winners == 0 {
         return Ok(vec![]);
     }
-    let reserved = reserved(ports, selection).await?;
-    let mut codes = free(ports, selection, &reserved, wanted).await?;
+    let reserved = reserved(ports, selection, go_on).await?;
+    let mut codes = free(ports, selection, &reserved, wanted, go_on).await?;
     // Enough are enough: a market that has used up its codes is not to fail for what nobody gets.
     let missing = if codes.len() < winners { winners.max(MIN_RESERVED) - codes.len() } else { 0 };
     let data =
         json!({"marketId": selection.market_id, "reserved": reserved.len(), "free": codes.len(), "more": missing});
     ports.info("Codes found", data);
     let mut known: HashSet<_> = reserved.into_iter().chain(plans.codes().into_keys().map(str::to_owned)).collect();
-    for code in reserve(ports, selection, wanted, missing).await? {
+    for code in reserve(ports, selection, wanted, missing, go_on).await? {
         if !known.insert(code.clone()) {
             let message = "the code service has reserved a code anew that was reserved before: it may be another fan's";
             return Err(Failed::Later(message.to_owned()));
@@ -73,9 +78,14 @@ fn shared(market: &Market) -> Result<String, Failed> {
 }
 
 /// The codes that are reserved for the market and not assigned, in the service's order, each once.
-async fn reserved(ports: &impl Ports, selection: &Selection) -> Result<Vec<String>, Failed> {
+async fn reserved(
+    ports: &impl Ports,
+    selection: &Selection,
+    go_on: &impl AsyncFn() -> Result<(), Failed>,
+) -> Result<Vec<String>, Failed> {
     let (mut codes, mut seen, mut pages) = (vec![], HashSet::new(), Pages::default());
     while let Some(page) = pages.read(async |after| ports.reserved(selection, after).await).await? {
+        go_on().await?;
         codes.extend(page.codes.into_iter().filter(|code| seen.insert(code.clone())));
     }
     Ok(codes)
@@ -98,12 +108,14 @@ async fn free(
     selection: &Selection,
     reserved: &[String],
     wanted: Wanted<'_>,
+    go_on: &impl AsyncFn() -> Result<(), Failed>,
 ) -> Result<Vec<String>, Failed> {
     let planned = wanted.plans.codes();
     let owners = |code: &String| planned.get(code.as_str()).into_iter().flatten().copied();
     let owned: Vec<_> = reserved.iter().flat_map(|code| owners(code).map(move |fan| (code.as_str(), fan))).collect();
     let (mut kept, mut gone) = (HashSet::new(), HashSet::new());
     for owned in owned.chunks(KEYS_PER_READ) {
+        go_on().await?;
         for ((code, fan), claim) in owned.iter().zip(claims(ports, selection, owned).await?) {
             match claim {
                 Claim::Kept => drop(kept.insert(*code)),
@@ -117,7 +129,7 @@ async fn free(
     let mut codes: Vec<_> = reserved.iter().filter(is_free).cloned().collect();
     gone.retain(|code| !kept.contains(code));
     if codes.len() < wanted.winners && !gone.is_empty() {
-        let held = held_in_service(ports, selection).await?;
+        let held = held_in_service(ports, selection, go_on).await?;
         let given_up = reserved.iter().filter(|code| gone.contains(code.as_str()) && !held.contains(code.as_str()));
         codes.extend(given_up.cloned());
     }
@@ -154,11 +166,19 @@ fn held(entry: &str, fan: &str) -> Result<Option<Value>, Failed> {
 /// The codes of the market that fans got by the Entry Service, which assigns a code before the entry gets it and the Code
 /// Service hears of it. Fans who have left since are in this list, too: a code that was given is never given again. A winner
 /// who has no entry any more, who is not in this list, and who was not among the fans without a code when the task read them
-/// (`Wanted::open`), never had the code and does not get it, whichever message comes late, for the service does not know
-/// the fan.
-async fn held_in_service(ports: &impl Ports, selection: &Selection) -> Result<HashSet<String>, Failed> {
+/// (`Wanted::open`), never had the code and does not get it, whichever message comes late: either the service does not know
+/// the fan any more, or it does still (rejected by a later scored file, or of another market now), and then saveSelections
+/// finds no entry and asks for no code. What is left is an entry that is removed between that look and the assignment,
+/// while all of this task's reads come in between, or one that is made again; the service refuses the code to the second
+/// fan then.
+async fn held_in_service(
+    ports: &impl Ports,
+    selection: &Selection,
+    go_on: &impl AsyncFn() -> Result<(), Failed>,
+) -> Result<HashSet<String>, Failed> {
     let (mut codes, mut pages) = (HashSet::new(), Pages::default());
     while let Some(page) = pages.read(async |after| ports.assigned(selection, after).await).await? {
+        go_on().await?;
         codes.extend(page.records.into_iter().filter_map(|record| Some(record.code?.value)));
     }
     Ok(codes)
@@ -170,9 +190,11 @@ async fn reserve(
     selection: &Selection,
     wanted: Wanted<'_>,
     count: usize,
+    go_on: &impl AsyncFn() -> Result<(), Failed>,
 ) -> Result<Vec<String>, Failed> {
     let mut codes = Vec::with_capacity(count);
     while codes.len() < count {
+        go_on().await?;
         let more = (count - codes.len()).min(MAX_PER_RESERVATION);
         // An attempt after this one has another fence: it asks for what is missing then, and not for these codes again.
         let number = codes.len() / MAX_PER_RESERVATION;
@@ -216,7 +238,8 @@ mod tests {
     fn find_codes(world: &World, plans: &Plans, open: &[&str], winners: usize) -> Result<Vec<String>, Failed> {
         let fence = 1 + world.reservations.borrow().len() as u64;
         let (market, open) = (read_market(market(Some(1))), open.iter().map(ToString::to_string).collect());
-        block_on(find(world, &selection("one"), Wanted { fence, market: &market, plans, open: &open, winners }))
+        let wanted = Wanted { fence, market: &market, plans, open: &open, winners };
+        block_on(find(world, &selection("one"), wanted, &async || Ok(())))
     }
 
     /// The same, while the service knows all of them.
@@ -239,7 +262,7 @@ mod tests {
             let market = json!({"id": "m", "campaignId": "c", "ticketer": "TM", "sharedCode": shared_code});
             let (market, plans, open) = (read_market(market), Plans::default(), HashSet::new());
             let wanted = Wanted { fence: 1, market: &market, plans: &plans, open: &open, winners: 3 };
-            block_on(super::find(&world, &selection("one"), wanted))
+            block_on(super::find(&world, &selection("one"), wanted, &async || Ok(())))
         };
         assert_eq!(find(json!("S")), Ok(vec!["S".to_owned(); 3]));
         for missing in [json!(null), json!("")] {

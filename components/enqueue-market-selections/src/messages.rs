@@ -13,7 +13,7 @@ use worker_kit::platform::Error;
 /// A fan, and the code of a winner.
 type Told<'a> = (&'a str, Option<&'a str>);
 
-/// Fans after whose messages a task looks whether it may go on.
+/// Fans before whose messages a task looks whether it may go on.
 const FANS: usize = 10_000;
 /// How many fans are named in the log who are not told.
 const EXAMPLES: usize = 5;
@@ -31,9 +31,9 @@ pub async fn send(
     let told: Vec<Told<'_>> = winners.chain(losers.iter().map(|fan| (fan.as_str(), None))).collect();
     let mut lost = vec![];
     for told in told.chunks(FANS) {
+        go_on().await?;
         let wrong = messages::send(told, |told| message(selection, *told).text(), |bodies| ports.send(bodies)).await?;
         lost.extend(wrong);
-        go_on().await?;
     }
     log_lost(ports, selection, &lost);
     Ok(lost.len())

@@ -230,6 +230,10 @@ impl Ports for World {
         self.clock.get()
     }
 
+    fn end(&self) -> Option<DateTime<Utc>> {
+        self.end.get()
+    }
+
     fn span(&self, _: &'static str) {}
 
     fn info(&self, _: &str, data: Value) {
