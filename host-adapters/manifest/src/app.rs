@@ -7,7 +7,7 @@ use host_adapters_delivery::dead_letter::Origin;
 use host_adapters_outbound::{AllowedHosts, ServiceConfig};
 use host_adapters_platform::objects::Notification;
 use host_adapters_platform::{DataStreamSpec, Declared, Grants, IdentityConfig, QueueSpec, TableSpec};
-use host_adapters_sources::{Resource, SourceConfig, sqs};
+use host_adapters_sources::{Resource, SourceConfig};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
@@ -151,9 +151,8 @@ impl App {
             let Some(dead_letters) = &queue.dead_letter_queue else { continue };
             let queue = Resource::Queue(name.clone());
             let worker = sources.clone().find(|(_, source)| source.is_fed_by(&queue));
-            let nobody = || Origin { worker: String::new(), source: sqs::name(name), queue: Some(name.clone()) };
             let origin = worker.and_then(|(id, source)| source.dead_letters(id));
-            let origin = origin.map_or_else(nobody, |(_, origin)| origin);
+            let origin = origin.map_or_else(|| Origin::of_queue(name), |(_, origin)| origin);
             let origins = queues.entry(dead_letters.clone()).or_default();
             if !origins.contains(&origin) {
                 origins.push(origin);

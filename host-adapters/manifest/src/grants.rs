@@ -1,6 +1,7 @@
 //! `grants = { … }`: the platform functions that a component or a client of the gateway may call.
 
 use super::app::Host;
+use host_adapters_delivery::event::source_name;
 use host_adapters_platform::{
     Access, ComponentsAccess, DataStreamAccess, Grants, ObjectAccess, QueueAccess, TaskAccess,
 };
@@ -168,7 +169,8 @@ impl RawGrants {
 fn does_tasks(report: &Report<'_>, name: &Spanned<String>, tasks: &BTreeSet<String>) {
     if !tasks.contains(&name.value) {
         let instead = suggestion(&name.value, tasks.iter().map(String::as_str));
-        let message = format!("no worker \"{}\" has a source of the type \"task\"{instead}", name.value);
+        let (worker, kind) = (&name.value, source_name::TASK);
+        let message = format!("no worker \"{worker}\" has a source of the type \"{kind}\"{instead}");
         report.diagnostic(&name.span, message);
     }
 }

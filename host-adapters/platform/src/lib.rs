@@ -2,11 +2,12 @@
 //! implement and its functions, which check the caller's grant and then call the backend; and what all backends share.
 //!
 //! - [`PlatformService`]: the platform itself. [`Grants`]: who may call what.
-//! - `backend`: what sources need of backends; [`task`]: what is needed of those that keep executions.
+//! - `backend`: what sources need of backends, and `absent` where there is none; [`task`]: what is needed of those that keep executions.
 //! - [`circuit_breaker`], [`retry`]: what stops the use of a dependency that is down, and the waits in between.
 //! - [`limits`]: what every backend accepts, checked before one is asked; [`filter`], [`find`], [`update`],
 //!   [`names`], [`fifo`], [`node`], [`objects`]: shared by backends.
 
+mod absent;
 mod backend;
 pub mod circuit_breaker;
 pub mod clock;
@@ -34,6 +35,7 @@ mod table;
 pub mod task;
 pub mod update;
 
+pub use absent::{NoFailures, NoStreams};
 pub use backend::*;
 pub use configured::{Backend, Difference, Opened};
 pub use data_streams::{DataStreamBackend, hash_key};
