@@ -106,7 +106,7 @@ pub async fn start(app: App, options: &Options, metrics: Metrics, tracing: Traci
         platform: backends.platform.clone(),
         callers: Arc::new(callers(&app)),
         components: Some(components.clone()),
-        queues: app.host.queues.keys().cloned().collect(),
+        queues: app.host.declared.queues.keys().cloned().collect(),
         redriver: Some(Redriver {
             queues: backends.sources.queues.clone(),
             browser: backends.browser.clone(),
@@ -159,7 +159,7 @@ impl Running {
 fn sources(app: &App, backends: &backends::Backends, dispatcher: &Dispatcher) -> Vec<Arc<dyn Source>> {
     let mut sources = Vec::new();
     let real = |bucket: &String| (bucket.clone(), backends.platform.objects.real_name(bucket));
-    let buckets = Arc::new(app.host.buckets.iter().map(real).collect());
+    let buckets = Arc::new(app.host.declared.buckets.iter().map(real).collect());
     let context = SourceContext::new("", Arc::new(dispatcher.clone()), backends.sources.clone());
     let context = SourceContext { buckets, ..context };
     for component in app.components.values() {

@@ -9,7 +9,7 @@ mod tests;
 
 use crate::wake::Wake;
 use crate::{Embedded, sequence};
-use host_adapters_platform::limits::data_record::check_record;
+use host_adapters_platform::data_streams::check_record;
 use host_adapters_platform::{
     Checkpoint, DataStreamBackend, DataStreamSpec, LeaseTable, Position, Result, Shard, ShardPage, ShardReader,
     StreamRecord, trimmed,
