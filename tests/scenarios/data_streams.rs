@@ -16,7 +16,7 @@ const DEAD_LETTERS: &str = "enqueueEntriesDlq";
 
 /// The component that does what its records say reads the stream.
 fn with_stream(app: &mut App) {
-    app.host.data_streams.insert(STREAM.to_owned(), DataStreamSpec { shards: 4 });
+    app.host.declared.data_streams.insert(STREAM.to_owned(), DataStreamSpec { shards: 4 });
     let tester = app.host.clients.get_mut("tester").unwrap();
     tester.grants.data_streams.insert(STREAM.to_owned(), DataStreamAccess::Put);
     let component = app.components.get_mut(WORKER).unwrap();
@@ -120,7 +120,7 @@ async fn d4_24__changes_in_a_data_stream_reach_the_workers_of_changes() {
     const CHANGES: &str = "changesOfDemandTable";
     const UPDATED: &str = "2024-01-15T10:30:00.000Z";
     let host = TestHost::with(|app| {
-        app.host.data_streams.insert(CHANGES.to_owned(), DataStreamSpec { shards: 1 });
+        app.host.declared.data_streams.insert(CHANGES.to_owned(), DataStreamSpec { shards: 1 });
         let tester = app.host.clients.get_mut("tester").unwrap();
         tester.grants.data_streams.insert(CHANGES.to_owned(), DataStreamAccess::Put);
         for worker in [WORKER, "mark-assigned-codes"] {

@@ -2,21 +2,17 @@
 //! reads of a shard are counted.
 
 use super::backend::{LOOSE_QUEUE, TABLE};
-use super::failures::OfNoQueue;
 use crate::wait;
 use host_adapters_delivery::dispatch::{CallError, Dispatch, Dispatched};
 use host_adapters_delivery::drain::Drain;
 use host_adapters_delivery::event::{Disposition, Event};
-use host_adapters_delivery::retry::Backoff;
-use host_adapters_platform::clock::Clock;
-use host_adapters_platform::task::NoTasks;
 use host_adapters_platform::{
     Change, Checkpoint, LeaseTable, Leases, Position, QueueBackend, Result, Shard, ShardPage, ShardReader,
     StreamBackend, TableBackend,
 };
 use host_adapters_records::table::BatchWrite;
-use host_adapters_sources::dynamodb_stream::{self, DynamodbStreamConfig};
-use host_adapters_sources::{SourceConfig, SourceContext};
+use host_adapters_sources::dynamodb_stream::DynamodbStreamConfig;
+use host_adapters_sources::{SourceConfig, SourceContext, SourceStores};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -133,22 +129,12 @@ pub async fn one_reader_feeds_three_workers(
     interval: Option<Duration>,
 ) {
     let counted = Arc::new(Counted { streams, interval, reads: Mutex::default() });
-    let (workers, ordered, drain) =
-        (Arc::new(Workers::default()), dynamodb_stream::streams(counted.clone()), Drain::new());
+    let (workers, drain) = (Arc::new(Workers::default()), Drain::new());
+    let stores = SourceStores { streams: counted.clone(), ..SourceStores::of_queues(queues.clone()) };
+    let context = SourceContext::new("", workers.clone(), stores);
     let mut sources = JoinSet::new();
     for worker in ["first", "stopped", "poisoned"] {
-        let context = SourceContext {
-            worker: worker.to_owned(),
-            dispatch: workers.clone(),
-            queues: queues.clone(),
-            streams: ordered.clone(),
-            data_streams: ordered.clone(),
-            failures: Arc::new(OfNoQueue),
-            tasks: Arc::new(NoTasks),
-            buckets: Arc::default(),
-            clock: Clock::wall(),
-            backoff: Backoff::new(),
-        };
+        let context = context.of_worker(worker);
         let config = DynamodbStreamConfig {
             maximum_retry_attempts: 0,
             dead_letter_queue: Some(LOOSE_QUEUE.to_owned()),
