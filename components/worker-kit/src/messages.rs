@@ -16,11 +16,11 @@ const SENDS: usize = 4;
 ///
 /// # Errors
 /// The first failure that stays; it says how many messages of its call are not queued.
-pub async fn send<'a, T>(
-    parts: &'a [T],
+pub async fn send<T>(
+    parts: &[T],
     body: impl Fn(&T) -> String,
     send: impl AsyncFn(Vec<String>) -> Result<Vec<Result<String, Error>>, Error>,
-) -> Result<Vec<(&'a T, Error)>, Error> {
+) -> Result<Vec<(&T, Error)>, Error> {
     let calls = stream::iter(parts.chunks(PER_CALL)).map(|parts| send_call(parts, &body, &send));
     calls.buffered(CALLS).try_concat().await
 }
