@@ -15,9 +15,8 @@ use crate::{backends, endpoint};
 use anyhow::Result;
 use host_adapters_delivery::drain::{Drain, Ended};
 use host_adapters_delivery::redrive::Redriver;
-use host_adapters_delivery::retry::Backoff;
 use host_adapters_platform::clock::Clock;
-use host_adapters_sources::{Resource, Source, SourceContext, Status, dynamodb_stream, kinesis};
+use host_adapters_sources::{Resource, Source, SourceContext, Status};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -107,9 +106,9 @@ pub async fn start(app: App, options: &Options, metrics: Metrics, tracing: Traci
         platform: backends.platform.clone(),
         callers: Arc::new(callers(&app)),
         components: Some(components.clone()),
-        queues: app.host.queues.keys().cloned().collect(),
+        queues: app.host.declared.queues.keys().cloned().collect(),
         redriver: Some(Redriver {
-            queues: backends.queues.clone(),
+            queues: backends.sources.queues.clone(),
             browser: backends.browser.clone(),
             dispatch: Arc::new(dispatcher.clone()),
             recoveries: host_adapters_sources::recovery,
@@ -159,23 +158,12 @@ impl Running {
 
 fn sources(app: &App, backends: &backends::Backends, dispatcher: &Dispatcher) -> Vec<Arc<dyn Source>> {
     let mut sources = Vec::new();
-    let streams = dynamodb_stream::streams(backends.streams.clone());
-    let data_streams = kinesis::streams(backends.data_stream_reader.clone());
     let real = |bucket: &String| (bucket.clone(), backends.platform.objects.real_name(bucket));
-    let buckets = Arc::new(app.host.buckets.iter().map(real).collect());
+    let buckets = Arc::new(app.host.declared.buckets.iter().map(real).collect());
+    let context = SourceContext::new("", Arc::new(dispatcher.clone()), backends.sources.clone());
+    let context = SourceContext { buckets, ..context };
     for component in app.components.values() {
-        let context = SourceContext {
-            worker: component.id.clone(),
-            dispatch: Arc::new(dispatcher.clone()),
-            queues: backends.queues.clone(),
-            streams: streams.clone(),
-            data_streams: data_streams.clone(),
-            failures: backends.failures.clone(),
-            tasks: backends.tasks.clone(),
-            buckets: Arc::clone(&buckets),
-            clock: Clock::wall(),
-            backoff: Backoff::new(),
-        };
+        let context = context.of_worker(&component.id);
         sources.extend(component.sources.iter().map(|source| source.source(&context)));
     }
     sources
@@ -193,7 +181,7 @@ fn queues(app: &App, backends: &backends::Backends) -> Queues {
     let dead_letters = app.dead_letter_queues();
     let names = app.declared().queues.into_keys();
     let queues = names.map(|name| (name.clone(), dead_letters.contains_key(&name))).collect();
-    Queues::new(backends.queues.clone(), Clock::wall(), queues)
+    Queues::new(backends.sources.queues.clone(), Clock::wall(), queues)
 }
 
 /// The executions of all workers' tasks.

@@ -363,7 +363,8 @@ async fn answers_all_of_a_group_though_one_fails() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_reader_feeds_three_workers() {
     let embedded = Arc::new(open().await.embedded);
-    shared_stream::one_reader_feeds_three_workers(&*embedded, embedded.clone(), embedded.clone()).await;
+    let interval = Some(shared_stream::INTERVAL);
+    shared_stream::one_reader_feeds_three_workers(&*embedded, embedded.clone(), embedded.clone(), interval).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

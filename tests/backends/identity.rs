@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
-use tests::{programs, wait};
+use tests::{log, metrics, programs, wait};
 
 /// 2024-01-15T10:00:00Z.
 const NOW: i64 = 1_705_312_800;
@@ -315,12 +315,29 @@ async fn a_fetch_of_keys_counts_though_those_who_wait_for_it_hang_up() {
     assert_eq!(issuer.asked(), 2);
 }
 
+/// How often keys were fetched in this process with this outcome.
+fn fetches(outcome: &str) -> f64 {
+    let series = format!("registration_identity_key_fetches_total{{outcome=\"{outcome}\"}} ");
+    let shown = metrics().render();
+    let count = shown.lines().find_map(|line| line.strip_prefix(series.as_str()));
+    count.map_or(0.0, |count| count.parse().unwrap())
+}
+
+/// What is logged of keys of this place that were not renewed: the level, how many keys are known, and their age in seconds.
+fn not_renewed(place: &str) -> Vec<[Value; 3]> {
+    let lines = log::lines("message", "the issuer's keys could not be renewed; those known serve on");
+    let of_place = lines.iter().filter(|line| line["error"].as_str().is_some_and(|error| error.contains(place)));
+    of_place.map(|line| ["level", "known_keys", "age_secs"].map(|name| line[name].clone())).collect()
+}
+
 #[tokio::test]
 async fn case_18_known_keys_serve_while_a_hanging_issuer_is_asked() {
     let signer = Signer::es256("k");
     let issuer = Issuer::of(&signer).await;
     let clock = Clock::manual(NOW * 1000);
     let identity = Identity::new(config(&issuer.url), clock.clone()).unwrap();
+    log::listen();
+    let (renewed, failed) = (fetches("renewed"), fetches("failed"));
     let fan = |number: u32| {
         let mut claims = with("n", json!(number));
         claims["exp"] = json!(NOW + 7 * 86_400);
@@ -342,9 +359,14 @@ async fn case_18_known_keys_serve_while_a_hanging_issuer_is_asked() {
     // After a day they serve no more: a request waits for the issuer.
     clock.advance(Duration::from_secs(3_600));
     assert_eq!(identity.verify(&fan(1_000_000)).await.unwrap_err().kind, ErrorKind::Unavailable);
+    // Each failure is said: the renewal that was behind the requests, and that which a request has waited for.
+    let told = not_renewed(&issuer.url);
+    assert_eq!(told.first(), Some(&[json!("WARN"), json!(1), json!("3600")]), "{told:?}");
+    assert!(told.len() >= 2 && fetches("failed") >= failed + 2.0, "{told:?}");
     issuer.hangs(false);
     clock.advance(Duration::from_secs(10));
     assert!(identity.verify(&fan(1_000_001)).await.is_ok(), "the issuer is back");
+    assert!(fetches("renewed") >= renewed + 2.0);
 }
 
 #[tokio::test]

@@ -98,13 +98,6 @@ async fn a_file_that_cannot_serve_is_refused_with_the_reason() {
             "Invalid",
             vec!["registration:platform/table", "registration:platform/queue"],
         ),
-        // The file of another component.
-        (
-            "save-entries",
-            component("retry-score"),
-            "Invalid",
-            vec!["save-entries: the file sent is the component retry-score, not save-entries"],
-        ),
         (
             "save-entries",
             EMPTY.to_vec(),
@@ -116,6 +109,18 @@ async fn a_file_that_cannot_serve_is_refused_with_the_reason() {
         assert_refusal(&refusal, kind, &reasons);
     }
     assert_eq!(served_by(&host).await, before, "the previous version serves on");
+}
+
+#[tokio::test]
+async fn point_17_swap_refuses_the_file_of_another_component_and_the_one_before_serves_on() {
+    let host = TestHost::start().await;
+    let before = served_by(&host).await;
+    for other in ["retry-score", "upsert-users"] {
+        let refusal = host.swap(OPERATOR_TOKEN, "save-entries", component(other)).await.unwrap_err();
+        let reason = format!("save-entries: the file sent is the component {other}, not save-entries");
+        assert_refusal(&refusal, "Invalid", &[reason.as_str()]);
+    }
+    assert_eq!(served_by(&host).await, before);
 }
 
 /// enqueue-entries may call its gateway. Without any allowed host it has not even the grant of a client.

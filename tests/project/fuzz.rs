@@ -1,7 +1,9 @@
 //! Runs the fuzz targets on the inputs of `tests/fuzz/corpus`, so that a fixed fault does not return.
 
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use tests::programs::project;
+use toml_edit::DocumentMut;
 
 fn check(target: &str, run: impl Fn(&[u8])) {
     let files = std::fs::read_dir(project().join("tests/fuzz/corpus").join(target)).unwrap();
@@ -15,22 +17,33 @@ fn check(target: &str, run: impl Fn(&[u8])) {
     assert!(failed.is_empty(), "{target} fails on {failed:?}");
 }
 
-#[test]
-fn manifest() {
-    check("manifest", fuzz_checks::manifest::run);
+macro_rules! targets {
+    ($($target:ident)+) => {
+        const TARGETS: &[&str] = &[$(stringify!($target)),+];
+
+        $(#[test]
+        fn $target() {
+            check(stringify!($target), fuzz_checks::$target::run);
+        })+
+    };
 }
 
-#[test]
-fn lambda() {
-    check("lambda", fuzz_checks::lambda::run);
-}
+targets! { endpoint lambda manifest token }
 
 #[test]
-fn endpoint() {
-    check("endpoint", fuzz_checks::endpoint::run);
+fn every_target_is_run_here() {
+    let fuzz = project().join("tests/fuzz");
+    for folder in ["fuzz_targets", "corpus"] {
+        let entries = std::fs::read_dir(fuzz.join(folder)).unwrap().map(|entry| entry.unwrap().path());
+        let names = entries.map(|path| path.file_stem().unwrap().to_string_lossy().into_owned());
+        assert_eq!(names.collect::<BTreeSet<_>>(), targets(), "{folder}");
+    }
+    let manifest: DocumentMut = std::fs::read_to_string(fuzz.join("Cargo.toml")).unwrap().parse().unwrap();
+    let programs = manifest["bin"].as_array_of_tables().unwrap().iter();
+    let names = programs.map(|program| program["name"].as_str().unwrap().to_owned());
+    assert_eq!(names.collect::<BTreeSet<_>>(), targets(), "programs of tests/fuzz/Cargo.toml");
 }
 
-#[test]
-fn token() {
-    check("token", fuzz_checks::token::run);
+fn targets() -> BTreeSet<String> {
+    TARGETS.iter().map(ToString::to_string).collect()
 }

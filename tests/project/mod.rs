@@ -5,6 +5,7 @@ mod fuzz;
 mod readme;
 mod settings;
 mod slow;
+mod source_kinds;
 mod step_functions;
 mod tidy;
 mod wire;

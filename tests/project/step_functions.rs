@@ -3,7 +3,7 @@
 use backend_step_functions::{DRAINED, FAILED, RETRYABLE, WAITING};
 use host_adapters::manifest::{self, ProvidedVariables, SourceConfig};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use tests::programs::project;
 
 const FOLDER: &str = "deploy/step-functions";
@@ -60,6 +60,16 @@ fn no_market_can_fail_the_map() {
             kind => panic!("{name} is a {kind}"),
         }
     }
+}
+
+/// Where a context object lacks one, every market would fail. LocalStack evaluates all of these in the tests of the backend.
+#[test]
+fn only_fields_that_every_context_object_has_are_used() {
+    let text = map().to_string();
+    let is_of_a_path = |c: char| c.is_ascii_alphanumeric() || c == '.';
+    let fields = text.split("$$.").skip(1).map(|rest| rest.split(|c: char| !is_of_a_path(c)).next().unwrap());
+    let fields: BTreeSet<_> = fields.collect();
+    assert_eq!(fields, ["Execution.Id", "Map.Item.Index", "Map.Item.Value", "State.RetryCount"].into());
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! The invariants of ARCHITECTURE.md that can be checked by reading files.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fmt::Debug;
 use std::path::{Path, PathBuf};
 use tests::programs::project;
 use toml_edit::{DocumentMut, Item};
@@ -65,12 +67,12 @@ fn only_the_runtime_names_wasmtime() {
     assert!(dependencies("host-adapters/runtime").contains("wasmtime"));
 }
 
-fn tree(selection: &[&str]) -> BTreeSet<String> {
+fn tree(selection: &[impl AsRef<OsStr>]) -> BTreeSet<String> {
     tree_along("normal,build", selection)
 }
 
 /// What `cargo tree` prints of a selection of packages, one line each: `name version|features`.
-fn tree_along(edges: &str, selection: &[&str]) -> BTreeSet<String> {
+fn tree_along(edges: &str, selection: &[impl AsRef<OsStr>]) -> BTreeSet<String> {
     let mut tree = std::process::Command::new(env!("CARGO"));
     tree.args(["tree", "--locked", "--edges", edges, "--prefix", "none", "--format", "{p}|{f}"]);
     let output = tree.args(selection).current_dir(project()).output().unwrap();
@@ -95,28 +97,28 @@ fn there_is_one_crypto_provider() {
     }
 }
 
-fn assert_compiles_none(selection: &[&str], sdks: &[&str]) {
+fn assert_compiles_none(selection: &[impl AsRef<OsStr> + Debug], sdks: &[&str]) {
     let tree = tree(selection);
     for name in names(&tree) {
         assert!(!sdks.iter().any(|sdk| name.starts_with(sdk)), "{name} is compiled for {selection:?}");
     }
 }
 
-/// What `cargo demo` builds (`xtask/src/build.rs`).
-const EMBEDDED: [&str; 7] = [
-    "--package",
-    "host-adapters",
-    "--package",
-    "demo",
-    "--no-default-features",
-    "--features",
-    "host-adapters/embedded",
-];
+/// The options with which `cargo demo` selects what it builds, as xtask's constant says.
+fn embedded() -> Vec<String> {
+    let code = read("xtask/src/build.rs");
+    let (_, rest) = code.split_once("const EMBEDDED:").expect("xtask/src/build.rs says what `cargo demo` builds");
+    let (_, list) = rest.split_once("= [").unwrap();
+    let (list, _) = list.split_once("];").unwrap();
+    let options: Vec<_> = list.split('"').skip(1).step_by(2).map(str::to_owned).collect();
+    assert!(options.iter().any(|option| option == "--no-default-features"), "{options:?}");
+    options
+}
 
 #[test]
 fn sdks_are_compiled_for_their_backends_alone() {
     let mut sdks = vec!["aws-sdk", "aws-config", "mongodb", "redis", "rdkafka"];
-    assert_compiles_none(&EMBEDDED, &sdks);
+    assert_compiles_none(&embedded(), &sdks);
     sdks.push("rusqlite");
     for krate in [
         "delivery",
@@ -145,7 +147,7 @@ fn the_demo_shares_its_dependencies_with_the_whole() {
     for (edges, of_the_whole) in
         [("normal,no-proc-macro", "normal,dev,no-proc-macro"), ("normal,build", "normal,build,dev")]
     {
-        let (demo, whole) = (tree_along(edges, &EMBEDDED), tree_along(of_the_whole, &["--workspace"]));
+        let (demo, whole) = (tree_along(edges, &embedded()), tree_along(of_the_whole, &["--workspace"]));
         let alone: Vec<_> = demo.difference(&whole).filter(of_others).collect();
         assert!(demo.len() > 300 && whole.len() > demo.len() + 100, "{} of {}", demo.len(), whole.len());
         assert!(alone.is_empty(), "add to host-adapters/shared-features what the whole has more in: {alone:#?}");
@@ -189,11 +191,20 @@ fn files_say_what_they_are() {
 #[test]
 fn there_are_no_stubs_or_ignored_tests() {
     // Put together here, so that this file does not contain the words itself.
-    let words =
-        [("to", "do!("), ("unimplement", "ed!("), ("#[igno", "re"), ("dbg", "!(")].map(|(a, b)| format!("{a}{b}"));
+    let words = [("to", "do!("), ("unimplement", "ed!("), ("#[igno", "re"), ("dbg", "!(")];
+    assert_in_no_file(&words.map(|(a, b)| format!("{a}{b}")));
+}
+
+/// A file that two modules share is compiled twice, and the modules of one that is elsewhere are hard to find.
+#[test]
+fn modules_are_where_their_names_say() {
+    assert_in_no_file(&[["#[pa", "th"].concat(), ["#![pa", "th"].concat()]);
+}
+
+fn assert_in_no_file(words: &[String]) {
     for path in sources() {
         let text = read(&path);
-        for word in &words {
+        for word in words {
             assert!(!text.contains(word), "{} contains {word}", path.display());
         }
     }

@@ -76,6 +76,8 @@ async fn while_the_service_fails_the_caller_may_try_again() {
         (Faults { unavailable: 1.0, ..Faults::default() }, 503),
         (Faults { refused: 1.0, refusal: 403, ..Faults::default() }, 502),
         (Faults { garbled: 1.0, ..Faults::default() }, 502),
+        // A wrong path: nobody says that there are no campaigns.
+        (Faults { refused: 1.0, refusal: 404, pages: true, ..Faults::default() }, 502),
     ] {
         host.faults(Service::Campaign, faults);
         let reply = host.post(PATH, Some(&token), asks_for("e")).await;

@@ -5,7 +5,6 @@ use host_adapters_records::table::{BatchGet, BatchUpdate, BatchWrite, Key, Predi
 use host_adapters_records::{Error, Function};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -190,10 +189,7 @@ async fn write_all(host: &Host, round: usize, states: &mut BTreeMap<String, Coun
 #[tokio::test]
 async fn req_002_counts_are_exactly_right_through_kills_in_the_middle() {
     let folder = tempfile::tempdir().unwrap();
-    let compiled = programs::project().join("target/compiled-for-tests");
-    std::fs::create_dir_all(&compiled).unwrap();
-    std::fs::create_dir(folder.path().join("data")).unwrap();
-    symlink(compiled, folder.path().join("data/compiled")).unwrap();
+    programs::make_data(&folder.path().join("data"));
     let fakes = FakeServices::start(Options::default()).await.unwrap();
     std::fs::write(folder.path().join("jwks.json"), r#"{"keys":[]}"#).unwrap();
     let mut variables = variables(&fakes, &folder.path().join("jwks.json"));

@@ -1,6 +1,7 @@
 //! A data stream of four shards, from the gateway through the embedded store and the source `kinesis` to a component.
 #![allow(non_snake_case, reason = "names that begin with a line of docs/delivery.md")]
 
+use fake_services::CodeState;
 use host_adapters::manifest::{App, SourceConfig};
 use host_adapters_platform::{Access, DataStreamAccess, DataStreamSpec, ObjectAccess};
 use host_adapters_records::data_streams::{DataRecord, PutRecords};
@@ -15,7 +16,7 @@ const DEAD_LETTERS: &str = "enqueueEntriesDlq";
 
 /// The component that does what its records say reads the stream.
 fn with_stream(app: &mut App) {
-    app.host.data_streams.insert(STREAM.to_owned(), DataStreamSpec { shards: 4 });
+    app.host.declared.data_streams.insert(STREAM.to_owned(), DataStreamSpec { shards: 4 });
     let tester = app.host.clients.get_mut("tester").unwrap();
     tester.grants.data_streams.insert(STREAM.to_owned(), DataStreamAccess::Put);
     let component = app.components.get_mut(WORKER).unwrap();
@@ -119,7 +120,7 @@ async fn d4_24__changes_in_a_data_stream_reach_the_workers_of_changes() {
     const CHANGES: &str = "changesOfDemandTable";
     const UPDATED: &str = "2024-01-15T10:30:00.000Z";
     let host = TestHost::with(|app| {
-        app.host.data_streams.insert(CHANGES.to_owned(), DataStreamSpec { shards: 1 });
+        app.host.declared.data_streams.insert(CHANGES.to_owned(), DataStreamSpec { shards: 1 });
         let tester = app.host.clients.get_mut("tester").unwrap();
         tester.grants.data_streams.insert(CHANGES.to_owned(), DataStreamAccess::Put);
         for worker in [WORKER, "mark-assigned-codes"] {
@@ -129,7 +130,11 @@ async fn d4_24__changes_in_a_data_stream_reach_the_workers_of_changes() {
     })
     .await;
     let fans = ["stream-1", "stream-2"];
-    let items = fans.map(|fan| entry("campaign-123", fan, &json!({ "email": "fan@example.com" }), UPDATED));
+    let mut items = fans.map(|fan| entry("campaign-123", fan, &json!({ "email": "fan@example.com" }), UPDATED));
+    let codes = host.reserve_codes("campaign-123", "m", 2).await;
+    for (name, value) in [("verdict", json!(true)), ("marketId", json!("m")), ("accessCode", json!(codes[1]))] {
+        items[0][name] = value;
+    }
     host.put_entries(&items).await;
     let micros = 1_705_314_600_000_000;
     let changes = [change(&items[0], micros), change(&items[1], micros + 1), change(&items[0], micros)];
@@ -148,4 +153,7 @@ async fn d4_24__changes_in_a_data_stream_reach_the_workers_of_changes() {
         let acked = wait::eventually("the changes are handled", handled).await;
         assert!((acked - 2.0).abs() < f64::EPSILON, "{worker}: {acked}");
     }
+    let known = host.fakes.codes().codes("campaign-123");
+    let states = codes.iter().map(|code| known.iter().find(|known| known.code == *code).unwrap().state);
+    assert_eq!(states.collect::<Vec<_>>(), [CodeState::Reserved, CodeState::Assigned], "the code of the change");
 }

@@ -4,7 +4,7 @@
 
 use super::statuses::{RETRY_SCORE, SAVE_ENTRIES, UPSERT_USERS, hasty};
 use fake_services::Faults;
-use host_adapters::manifest::SourceConfig;
+use host_adapters::manifest::{App, SourceConfig};
 use host_adapters_delivery::OnReject;
 use host_adapters_delivery::dead_letter::DeadLetter;
 use host_adapters_platform::{Access, DataStreamAccess, ObjectAccess, Received};
@@ -30,7 +30,11 @@ async fn dead_letters(host: &TestHost, queue: &str, count: usize) -> Vec<Value> 
 
 #[tokio::test]
 async fn case_03_unreadable_bodies_become_dead_letters_with_their_bodies_and_reasons() {
-    let host = TestHost::start().await;
+    unreadable_bodies(&TestHost::start().await).await;
+}
+
+/// The case's own messages.
+pub(super) async fn unreadable_bodies(host: &TestHost) {
     let input = case("03-unreadable-bodies.json");
     let bodies: Vec<String> = input["messages"]
         .as_array()
@@ -39,7 +43,7 @@ async fn case_03_unreadable_bodies_become_dead_letters_with_their_bodies_and_rea
         .map(|message| message["body"].as_str().unwrap().to_owned())
         .collect();
     let ids = host.queue(USERS, &bodies).await;
-    let dead = dead_letters(&host, "userInfoQueueDlq", 2).await;
+    let dead = dead_letters(host, "userInfoQueueDlq", 2).await;
     host.drained(USERS).await;
     assert_eq!(host.profile("t03-good").await["firstName"], "Zoe");
     assert_eq!(host.profile("t03-cut-emoji").await, Value::Null);
@@ -109,19 +113,25 @@ async fn case_08_a_change_of_large_images_is_given_up_whole() {
 /// A table keeps characters that no queue takes. Rejected records are dropped, and these are not.
 #[tokio::test]
 async fn d12_4__case_08_point_1_what_no_queue_takes_is_given_up_at_once_and_whole() {
-    let host = TestHost::with(|app| {
-        for source in &mut app.components.get_mut("enqueue-entries").unwrap().sources {
-            if let SourceConfig::DynamodbStream(config) = source {
-                config.on_reject = OnReject::Drop;
-            }
+    what_no_queue_takes(&TestHost::with(dropping).await).await;
+}
+
+/// Rejected changes of entries are dropped.
+pub(super) fn dropping(app: &mut App) {
+    for source in &mut app.components.get_mut("enqueue-entries").unwrap().sources {
+        if let SourceConfig::DynamodbStream(config) = source {
+            config.on_reject = OnReject::Drop;
         }
-    })
-    .await;
+    }
+}
+
+/// An entry with a character that no queue takes, on a host of [`dropping`].
+pub(super) async fn what_no_queue_takes(host: &TestHost) {
     let mut large = sized("refused", 0);
     large["fields"] = json!({ "note": "\u{fffe}" }).to_string().into();
     host.put_entries(&[large.clone(), sized("good", 10)]).await;
     host.replicated(CAMPAIGN, "good", UPDATED).await;
-    let dead = dead_letters(&host, "enqueueEntriesDlq", 1).await;
+    let dead = dead_letters(host, "enqueueEntriesDlq", 1).await;
     let attributes = &dead[0]["attributes"];
     let reason = attributes["reason"].as_str().unwrap();
     assert!(reason.starts_with("invalid: ") && reason.contains("U+FFFE"), "{reason}");

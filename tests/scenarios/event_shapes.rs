@@ -1,4 +1,4 @@
-//! The event shapes that AWS documents for SQS, DynamoDB streams, Kinesis and AppSync (`tests/fixtures/events`): absent, null and
+//! The event shapes that AWS documents for SQS, DynamoDB streams, Kinesis, S3 and AppSync (`tests/fixtures/events`): absent, null and
 //! default are alike, numbers keep their digits, and a good body is never lost for what stands around it.
 
 use base64::Engine;
@@ -77,6 +77,38 @@ const KINESIS: Shape = Shape {
     needed: &["/eventName", "/userIdentity", "/dynamodb/Keys", "/dynamodb/NewImage", "/dynamodb/OldImage"],
     ..DYNAMODB
 };
+
+/// A notification of S3's. Its record holds the event of an object.
+const S3: Shape = Shape {
+    name: "S3",
+    event: || fixture(include_str!("../fixtures/events/s3.json")),
+    record: "/Records/0",
+    needed: &["/eventName", "/s3/bucket/name", "/s3/object/key", "/s3/object/eTag", "/s3/object/sequencer"],
+    images: &[],
+    defaults: &[],
+};
+
+/// The object that a notification tells of: called by S3, in a message of SQS, and in one of SNS.
+fn objects(event: &Value) -> Vec<Value> {
+    let message = json!({ "Records": [{ "messageId": "m", "body": event.to_string(), "eventSource": "aws:sqs" }] });
+    let sns =
+        json!({ "Records": [{ "EventSource": "aws:sns", "Sns": { "MessageId": "m", "Message": event.to_string() } }] });
+    let object = |event: &Value| -> Value {
+        let mut incoming = lambda::parse(event.to_string().as_bytes(), &Context::default(), &mut |_| ()).unwrap();
+        match (incoming.len(), incoming.remove(0)) {
+            (1, Incoming::Several(several)) if several.malformed.is_none() && several.events.len() == 1 => {
+                serde_json::from_str(text(&several.events[0])).unwrap()
+            }
+            (_, other) => panic!("{other:?}: {event}"),
+        }
+    };
+    [event, &message, &sns].map(object).into()
+}
+
+/// What an object cannot do without.
+fn needed_of_object(object: &Value) -> [Value; 5] {
+    ["bucket", "key", "etag", "sequencer", "eventName"].map(|name| object[name].clone())
+}
 
 const SQS_DEFAULTS: &[(&str, &str)] = &[
     ("/attributes", "{}"),
@@ -157,7 +189,7 @@ fn members(value: &Value, path: &str, found: &mut Vec<String>) {
 }
 
 /// Puts a value in the place of a member; `None` removes the member.
-fn put(event: &mut Value, path: &str, value: Option<Value>) {
+pub(super) fn put(event: &mut Value, path: &str, value: Option<Value>) {
     let (parent, name) = path.rsplit_once('/').unwrap();
     let Some(parent) = event.pointer_mut(parent).and_then(Value::as_object_mut) else { return };
     match value {
@@ -166,7 +198,7 @@ fn put(event: &mut Value, path: &str, value: Option<Value>) {
     }
 }
 
-fn with(event: &Value, path: &str, value: Option<Value>) -> Value {
+pub(super) fn with(event: &Value, path: &str, value: Option<Value>) -> Value {
     let mut event = event.clone();
     put(&mut event, path, value);
     event
@@ -198,6 +230,23 @@ fn absent_null_and_default_are_alike() {
 }
 
 #[test]
+fn absent_and_null_are_alike_in_a_notification() {
+    let event = (S3.event)();
+    let whole = objects(&event);
+    assert!(whole.iter().all(|object| *object == whole[0]), "{whole:?}");
+    assert_eq!(needed_of_object(&whole[0])[..2], [json!("amzn-s3-demo-bucket"), json!("HappyFace.jpg")]);
+    for path in S3.optional() {
+        let absent = objects(&with(&event, &path, None));
+        assert_eq!(objects(&with(&event, &path, Some(Value::Null))), absent, "null {path}");
+        assert_eq!(needed_of_object(&absent[0]), needed_of_object(&whole[0]), "absent {path}");
+    }
+    for (size, read) in [(json!(1024.0), json!(1024)), (json!("1024"), json!(1024)), (json!(-1), Value::Null)] {
+        let event = with(&event, "/Records/0/s3/object/size", Some(size.clone()));
+        assert_eq!(objects(&event)[0]["size"], read, "{size}");
+    }
+}
+
+#[test]
 fn counts_and_times_are_read_as_text_and_as_numbers() {
     let event = (SQS.event)();
     for (count, attempt) in [(json!("3"), 3), (json!(3), 3), (json!(3.0), 3), (json!("0"), 1), (json!("many"), 1)] {
@@ -221,7 +270,7 @@ fn counts_and_times_are_read_as_text_and_as_numbers() {
 }
 
 /// Any JSON.
-fn junk() -> impl Strategy<Value = Value> {
+pub(super) fn junk() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
@@ -297,6 +346,27 @@ proptest! {
         prop_assert_eq!(changed.payload, whole.payload);
         prop_assert_eq!(changed.id, whole.id);
         prop_assert!(changed.attempt >= 1);
+    }
+
+    /// The same of a notification of S3's, however it comes.
+    #[test]
+    fn a_good_notification_is_never_lost_for_what_stands_around_it(
+        changes in prop::collection::vec((any::<Index>(), prop::option::of(junk())), 1..6),
+        unknown in junk(),
+    ) {
+        let (mut event, optional) = ((S3.event)(), S3.optional());
+        let whole = needed_of_object(&objects(&event)[0]);
+        // S3 names itself in `eventSource`: by that word a message of SQS or SNS is known to be its.
+        let free = optional.iter().filter(|path| !path.ends_with("/eventSource")).collect::<Vec<_>>();
+        for (index, change) in changes {
+            put(&mut event, index.get(free.as_slice()), change);
+        }
+        for parent in ["/Records/0", "/Records/0/s3", "/Records/0/s3/bucket", "/Records/0/s3/object"] {
+            put(&mut event, &format!("{parent}/unknown"), Some(unknown.clone()));
+        }
+        for object in objects(&event) {
+            prop_assert_eq!(&needed_of_object(&object), &whole, "{}", event);
+        }
     }
 
     /// AppSync's event has its input under `arguments`; what stands there beside it counts no more than the rest.

@@ -2,6 +2,7 @@
 //! services are checked.
 
 mod api_usage;
+mod body_shapes;
 mod campaigns_by_event;
 mod counts;
 mod data_streams;
@@ -12,6 +13,7 @@ mod external_check;
 mod fields;
 mod forty_four_markets;
 mod on_servers;
+mod out_of_time;
 mod outage;
 mod race;
 mod registration;

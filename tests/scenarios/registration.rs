@@ -1,5 +1,6 @@
 //! Use case 1: a fan registers for an event presale, from the form to the Entry Service and the User Service.
 
+use fake_services::{Faults, Service};
 use serde_json::{Value, json};
 use tests::workers::fixture;
 use tests::{Fan, TestHost, entry, wait};
@@ -87,4 +88,19 @@ async fn use_case_1_alternative_flows() {
     assert_eq!(closed, json!({ "isEligible": false, "reason": "CAMPAIGN_CLOSED", "campaignId": "closed" }));
     let idv = variant("idv", json!({ "gates": [{ "type": "idv" }] })).await;
     assert_eq!(idv, json!({ "isEligible": false, "reason": "IDV_NOT_VERIFIED", "campaignId": "idv" }));
+}
+
+/// The User Service is looked for under a wrong path: nobody says that the fan is not verified.
+#[tokio::test]
+async fn point_16_a_page_in_place_of_the_user_service_refuses_no_fan() {
+    let host = TestHost::start().await;
+    let mut campaign = host.put_campaign("artist-presale-2024").await;
+    campaign["gates"] = json!([{ "type": "idv" }]);
+    host.put_document(&campaign).await;
+    let event = fixture("check-eligibility", "variables")["input"].clone();
+    let reason = async || host.eligibility(JANE, &event).await.body["reason"].clone();
+    host.faults(Service::User, Faults { refused: 1.0, refusal: 404, pages: true, ..Faults::default() });
+    assert_eq!(reason().await, "INTERNAL_SERVER_ERROR");
+    host.faults(Service::User, Faults::default());
+    assert_eq!(reason().await, "IDV_NOT_VERIFIED", "in the service's own words");
 }

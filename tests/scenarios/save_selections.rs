@@ -3,6 +3,8 @@
 use super::services::attribute;
 use fake_services::{CodeState, Faults, Service};
 use host_adapters::manifest::App;
+use host_adapters_platform::limits::item::{MAX_ITEM_BYTES, check_size};
+use host_adapters_records::table::Key;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use tests::{OPERATOR_TOKEN, TestHost, entry, impatient, wait, without_sources};
@@ -15,7 +17,7 @@ fn fans(count: usize) -> Vec<String> {
 }
 
 /// No worker reads the reports, so that a test can.
-fn unreported(app: &mut App) {
+pub(super) fn unreported(app: &mut App) {
     impatient(app);
     without_sources(app, "report-verdicts");
 }
@@ -23,13 +25,18 @@ fn unreported(app: &mut App) {
 /// A host with this many replicated entries.
 async fn host(count: usize) -> TestHost {
     let host = TestHost::with(unreported).await;
+    enter(&host, count).await;
+    host
+}
+
+/// Makes so many entries, and waits until they are replicated.
+async fn enter(host: &TestHost, count: usize) {
     let fields = json!({ "email": "fan@example.com", "markets": ["m", "n"] });
     let items: Vec<_> = fans(count).iter().map(|fan| entry(CAMPAIGN, fan, &fields, UPDATED)).collect();
     host.put_entries(&items).await;
     for fan in fans(count) {
         host.replicated(CAMPAIGN, &fan, UPDATED).await;
     }
-    host
 }
 
 fn winner(fan: &str, market: &str, code: &str) -> String {
@@ -195,6 +202,53 @@ async fn an_unknown_winner_becomes_a_dead_letter_and_costs_no_other() {
     marked(&host, &codes[..5].iter().cloned().collect()).await;
 }
 
+/// Sends the selection of five winners, one of whom becomes a dead letter; checks that, and returns its reason.
+async fn save_but(host: &TestHost, failing: usize) -> String {
+    let codes = host.reserve_codes(CAMPAIGN, "m", 5).await;
+    let bodies: Vec<_> = fans(5).iter().zip(&codes).map(|(fan, code)| winner(fan, "m", code)).collect();
+    host.queue("saveSelectionQueue", &bodies).await;
+    let dead = "saveSelectionQueueDlq";
+    let dead_letters = wait::eventually(dead, async || Some(host.peek(dead).await).filter(|it| !it.is_empty())).await;
+    host.drained("saveSelectionQueue").await;
+    assert_eq!((host.depth(dead).await, &dead_letters[0]["body"]), (1, &json!(bodies[failing])));
+    for (number, (fan, code)) in fans(5).iter().zip(&codes).enumerate() {
+        let nothing = [Value::Null, Value::Null, Value::Null];
+        assert_eq!(told(host, fan).await, if number == failing { nothing } else { won("m", code) }, "{fan}");
+    }
+    marked(host, &codes.iter().filter(|code| **code != codes[failing]).cloned().collect()).await;
+    attribute(&dead_letters[0], "reason").to_owned()
+}
+
+/// REQ-009: one whom the Entry Service does not take, with its words.
+#[tokio::test]
+async fn an_invalid_winner_becomes_a_dead_letter_and_costs_no_other() {
+    let host = host(5).await;
+    host.fakes.entries().refuse(CAMPAIGN, ["fan-02".to_owned()].into());
+    let reason = save_but(&host, 2).await;
+    assert_eq!(reason, "the entry service answered with status 200, and of the record: invalid: refused on demand");
+    assert_eq!(given(&host).len(), 4);
+}
+
+/// "DynamoDB Write Failure": the table refuses one of the updates, of an item that has no room for a code any more.
+#[tokio::test]
+async fn an_update_that_the_table_refuses_becomes_a_dead_letter_and_costs_no_other() {
+    let host = host(5).await;
+    let full = |bytes: usize| {
+        let mut item =
+            entry(CAMPAIGN, "fan-03", &json!({ "email": "fan@example.com", "markets": ["m", "n"] }), UPDATED);
+        // It is replicated already, so that nobody sends so much on.
+        item["needsReplication"] = false.into();
+        item["filler"] = "x".repeat(bytes).into();
+        item
+    };
+    let key = Key { pk: format!("CAMPAIGN#{CAMPAIGN}"), sk: "USER#fan-03".to_owned() };
+    let sizes: Vec<_> = (MAX_ITEM_BYTES - 2_000..MAX_ITEM_BYTES).collect();
+    let fitting = sizes.partition_point(|bytes| check_size(&key, &full(*bytes).to_string()).is_ok());
+    host.put_entry(&full(sizes[fitting - 1])).await;
+    let reason = save_but(&host, 3).await;
+    assert!(reason.starts_with("invalid: item ") && reason.contains("the most is 409600"), "{reason}");
+}
+
 /// Who has left since the selection has no entry: that is done, and nobody's fault.
 #[tokio::test]
 async fn a_winner_whose_entry_is_gone_is_skipped_and_costs_no_other() {
@@ -234,23 +288,27 @@ async fn without_results_a_winner_of_another_market_is_still_counted_as_failed()
 }
 
 #[tokio::test]
-async fn an_attribute_that_is_null_is_as_absent() {
+async fn an_attribute_that_is_null_or_empty_is_as_absent() {
     let host = host(0).await;
-    let code = host.reserve_codes(CAMPAIGN, "m", 1).await.remove(0);
-    let with_nulls = |fan: &str| {
+    let codes = host.reserve_codes(CAMPAIGN, "m", 2).await;
+    let with = |fan: &str, none: &Value| {
         let mut item = entry(CAMPAIGN, fan, &json!({ "markets": ["m"] }), UPDATED);
-        ["verdict", "accessCode", "marketId"].into_iter().for_each(|name| item[name] = Value::Null);
+        ["accessCode", "marketId"].into_iter().for_each(|name| item[name] = none.clone());
+        item["verdict"] = Value::Null;
         item
     };
-    host.put_entries(&[with_nulls("winner"), with_nulls("loser")]).await;
-    for fan in ["winner", "loser"] {
-        host.replicated(CAMPAIGN, fan, UPDATED).await;
+    for (none, code) in [Value::Null, json!("")].iter().zip(&codes) {
+        let [winning, losing] = ["winner", "loser"].map(|fan| format!("{fan}-{code}"));
+        host.put_entries(&[with(&winning, none), with(&losing, none)]).await;
+        for fan in [&winning, &losing] {
+            host.replicated(CAMPAIGN, fan, UPDATED).await;
+        }
+        host.queue("saveSelectionQueue", &[winner(&winning, "m", code), loser(&losing, "m")]).await;
+        saved(&host).await;
+        assert_eq!(told(&host, &winning).await, won("m", code), "{none}");
+        assert_eq!(told(&host, &losing).await, [json!(false), none.clone(), none.clone()]);
     }
-    host.queue("saveSelectionQueue", &[winner("winner", "m", &code), loser("loser", "m")]).await;
-    saved(&host).await;
-    assert_eq!(told(&host, "winner").await, won("m", &code));
-    assert_eq!(told(&host, "loser").await, lost());
-    marked(&host, &[code].into()).await;
+    marked(&host, &codes.into_iter().collect()).await;
 }
 
 /// Selects this many winners of market `m` in all, and waits until the task has finished.
@@ -289,6 +347,23 @@ async fn contest() -> TestHost {
     host
 }
 
+/// A wrong path: nobody says that there is no such campaign, so the task waits for the service. The route has worked a
+/// moment ago, so that the first pages are not taken for an outage.
+#[tokio::test]
+async fn point_16_a_page_in_place_of_the_campaign_service_ends_no_task() {
+    let host = contest().await;
+    select(&host, "before", 1).await;
+    host.faults(Service::Campaign, Faults { refused: 1.0, refusal: 404, pages: true, ..Faults::default() });
+    let mend = async {
+        let pages = async || host.answers(Service::Campaign).await.get("getCampaign 404").copied();
+        wait::eventually("pages", async || pages().await.filter(|count| *count >= 2)).await;
+        host.faults(Service::Campaign, Faults::default());
+    };
+    tokio::join!(select(&host, "under-way", 2), mend);
+    saved(&host).await;
+    assert_eq!(given(&host).len(), 2);
+}
+
 /// Removes a fan's entry, and waits until the Entry Service has deleted it.
 async fn leave(host: &TestHost, fan: &str) {
     host.remove_entry(CAMPAIGN, fan).await;
@@ -315,6 +390,35 @@ async fn the_code_of_a_winner_who_has_left_is_a_later_winners() {
     let code = left.into_iter().next().unwrap();
     assert_eq!(told(&host, &best(500)).await, won("m", &code));
     assert_eq!(told(&host, &best(501)).await, lost());
+    marked(&host, &(0..500).map(|n| format!("m-{n:03}")).collect()).await;
+    assert_eq!(host.fakes.violations(), Vec::<String>::new());
+}
+
+/// The fan has moved to another market, so that the Entry Service lists neither the fan nor the code for this one; and it
+/// does not know yet that the entry is gone, so it would assign the code when the winner's message comes.
+#[tokio::test]
+async fn the_code_of_a_winner_who_has_left_is_not_given_twice_though_nobody_lists_the_fan() {
+    let host = contest().await;
+    let down = |operations: &[&str]| {
+        let operations = operations.iter().map(ToString::to_string).collect();
+        host.faults(Service::Entry, Faults { operations, unavailable: 1.0, ..Faults::default() });
+    };
+    down(&["assignCodes"]);
+    select(&host, "first", 500).await;
+    let (fan, later) = (best(7), "2024-01-15T10:30:05.000Z");
+    host.put_entry(&entry(CAMPAIGN, &fan, &json!({ "markets": ["n"] }), later)).await;
+    host.replicated(CAMPAIGN, &fan, later).await;
+    down(&["assignCodes", "deleteEntries"]);
+    host.remove_entry(CAMPAIGN, &fan).await;
+    select(&host, "second", 501).await;
+    down(&["deleteEntries"]);
+    host.drained("saveSelectionQueue").await;
+    let next = told(&host, &best(500)).await;
+    assert_eq!((&next[0], &next[2]), (&json!(true), &json!("m")), "{next:?}");
+    assert_eq!((given(&host).len(), given(&host).get(&fan)), (500, None));
+    assert_eq!(told(&host, &best(501)).await, lost());
+    host.faults(Service::Entry, Faults::default());
+    saved(&host).await;
     marked(&host, &(0..500).map(|n| format!("m-{n:03}")).collect()).await;
     assert_eq!(host.fakes.violations(), Vec::<String>::new());
 }
@@ -359,23 +463,29 @@ async fn a_shared_code_is_every_winners() {
 
 #[tokio::test]
 async fn a_refresh_gives_winners_back_what_their_items_lack() {
-    let host = host(4).await;
+    a_refresh(&TestHost::with(unreported).await).await;
+}
+
+/// A winner's item has lost its verdict; a refresh of the market writes it again, with the same code.
+pub(super) async fn a_refresh(host: &TestHost) {
+    enter(host, 4).await;
     let reserved = host.reserve_codes(CAMPAIGN, "m", 4).await;
     let bodies: Vec<_> = fans(3).iter().zip(&reserved).map(|(fan, code)| winner(fan, "m", code)).collect();
     host.queue("saveSelectionQueue", &bodies).await;
-    saved(&host).await;
+    saved(host).await;
     let later = "2024-01-15T10:30:05.000Z";
     host.put_entry(&entry(CAMPAIGN, "fan-01", &json!({ "markets": ["m"] }), later)).await;
     host.replicated(CAMPAIGN, "fan-01", later).await;
-    assert_eq!(told(&host, "fan-01").await[0], Value::Null);
+    assert_eq!(told(host, "fan-01").await[0], Value::Null);
     host.queue("refreshSelectionQueue", &[json!({ "campaignId": CAMPAIGN, "marketId": "m" }).to_string()]).await;
     host.drained("refreshSelectionQueue").await;
-    saved(&host).await;
+    saved(host).await;
     for (fan, code) in fans(3).iter().zip(&reserved) {
-        assert_eq!(told(&host, fan).await, won("m", code), "{fan}");
+        assert_eq!(told(host, fan).await, won("m", code), "{fan}");
     }
-    assert_eq!(told(&host, "fan-03").await[0], Value::Null, "who was not selected is not");
-    assert_eq!(codes(&host, CodeState::Reserved), [reserved[3].clone()].into(), "a refresh reserves none");
+    assert_eq!(told(host, "fan-03").await[0], Value::Null, "who was not selected is not");
+    marked(host, &reserved[..3].iter().cloned().collect()).await;
+    assert_eq!(codes(host, CodeState::Reserved), [reserved[3].clone()].into(), "a refresh reserves none");
     assert_eq!(host.depth("refreshSelectionQueueDlq").await, 0);
 }
 

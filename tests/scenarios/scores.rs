@@ -14,7 +14,7 @@ const LAST: &str = "campaign-last";
 
 /// A record of scoresStream as load-scores puts it; a negative score is rejected. It has the names in a list such as
 /// `m1 g1 e1`.
-fn score(names: &str, sequencer: &str, rank: u32, score: i32) -> Value {
+pub(super) fn score(names: &str, sequencer: &str, rank: u32, score: i32) -> Value {
     let mut record = json!({
         "campaignId": CAMPAIGN, "rank": rank, "score": score,
         "verification": if score < 0 { "rejected" } else { "verified" },
@@ -38,7 +38,7 @@ fn key(record: &Value) -> String {
 }
 
 /// Puts records to scoresStream, each under a key.
-async fn put(host: &TestHost, records: impl Iterator<Item = (String, &Value)>) {
+pub(super) async fn put(host: &TestHost, records: impl Iterator<Item = (String, &Value)>) {
     let record = |(partition_key, record): (String, &Value)| {
         let data = record.to_string().into_bytes();
         DataRecord { partition_key, data }

@@ -1,5 +1,7 @@
 //! What every worker that calls a service does about each status: a status that all of its calls get is an outage, which
-//! uses no attempt; among good answers it is one record's own.
+//! uses no attempt; among good answers it is one record's own. Here are the workers that queues feed.
+
+mod streams;
 
 use super::change;
 use fake_services::{Faults, Service};
@@ -53,6 +55,14 @@ pub(super) const UPSERT_USERS: Caller = Caller {
     route: "POST /users",
 };
 
+const SAVE_SELECTIONS: Caller = Caller {
+    worker: "save-selections",
+    queue: "saveSelectionQueue",
+    service: Service::Entry,
+    operation: "assignCodes",
+    route: "POST /{campaignId}/entries/codes",
+};
+
 pub(super) fn item(fan: &str) -> Value {
     entry(CAMPAIGN, fan, &json!({ "email": "fan@example.com" }), UPDATED)
 }
@@ -68,6 +78,15 @@ impl Caller {
             "retry-score" => {
                 host.send_past_host(CAMPAIGN, &item(fan)).await;
                 json!({ "campaignId": CAMPAIGN, "globalUserId": fan }).to_string()
+            }
+            "save-selections" => {
+                host.put_entry(&item(fan)).await;
+                host.send_past_host(CAMPAIGN, &item(fan)).await;
+                let mut winner = json!({ "taskId": "task-1", "campaignId": CAMPAIGN, "marketId": "m" });
+                winner["globalUserId"] = fan.into();
+                winner["verdict"] = true.into();
+                winner["code"] = format!("CODE-{fan}").into();
+                winner.to_string()
             }
             _ => json!({ "globalUserId": fan }).to_string(),
         }
@@ -97,8 +116,7 @@ impl Caller {
         })
         .await;
         let reason = host.paused(self.worker).await.unwrap_or_default();
-        let (service, route) = (self.service.name(), self.route);
-        let told = format!("service:{service} {route}: every request is answered with {status}");
+        let told = told(self.service, self.route, status);
         assert!(reason.contains(&told), "{status}: {reason}");
         host.faults(self.service, Faults::default());
         host.drained(self.queue).await;
@@ -157,6 +175,11 @@ impl Caller {
     }
 }
 
+/// What a pause says of the outage of a route.
+fn told(service: Service, route: &str, status: u16) -> String {
+    format!("service:{} {route}: every request is answered with {status}", service.name())
+}
+
 /// Messages come back after a second, and save-entries gets them from the test alone.
 pub(super) fn hasty(app: &mut App) {
     without_stream(app);
@@ -182,4 +205,9 @@ async fn point_16_each_status_that_retry_score_gets() {
 #[tokio::test]
 async fn point_16_each_status_that_upsert_users_gets() {
     UPSERT_USERS.all().await;
+}
+
+#[tokio::test]
+async fn point_16_each_status_that_save_selections_gets() {
+    SAVE_SELECTIONS.all().await;
 }

@@ -56,7 +56,7 @@ impl Gateway {
                 [(GATEWAY_TOKEN, super::WORKER), (PROBE_TOKEN, SEEDER)]
                     .map(|(token, caller)| (token.to_owned(), caller.to_owned())),
             )),
-            queues: app.host.queues.keys().cloned().collect(),
+            queues: app.host.declared.queues.keys().cloned().collect(),
             metrics: tests::metrics(),
             health: Health::new(Vec::new),
             service_keys: serde_json::Value::Null,

@@ -1,13 +1,13 @@
 //! The whole host inside the test's process.
 
 use crate::support::fan::{Fan, Signer};
-use crate::support::settings::{self, OPERATOR_TOKEN, TESTER_TOKEN, root};
-use crate::{log, wait};
+use crate::support::settings::{self, OPERATOR_TOKEN, TESTER_TOKEN};
+use crate::{log, programs, wait};
 use fake_services::{FakeServices, Options};
 use host_adapters::app::{self, Addresses, Running};
 use host_adapters::backends;
-use host_adapters::manifest::App;
 use host_adapters::manifest::runtime_config::RuntimeConfig;
+use host_adapters::manifest::{App, Component, SourceConfig};
 use host_adapters::server::HttpLimits;
 use host_adapters::telemetry::Tracing;
 use host_adapters::telemetry::metrics::{self, Metrics};
@@ -177,20 +177,25 @@ pub fn client() -> Client {
     Client::builder().no_proxy().build().unwrap()
 }
 
-/// Fewer instances of those that only read files, streams and reports: a process has address space for so many, and the
-/// tests of one process have several hosts at once.
+/// One instance where one is enough: a process has address space for so many, and the tests of one process have several
+/// hosts at once.
 fn lessen(app: &mut App) {
-    let few = [
-        "load-scores",
-        "save-fanlist-scores",
-        "save-fan-scores",
-        "save-entry-scores",
-        "count-verdicts",
-        "report-verdicts",
-        "campaigns-by-event",
-    ];
-    for component in app.components.values_mut().filter(|component| few.contains(&component.id.as_str())) {
+    for component in app.components.values_mut().filter(|component| needs_only_one(component)) {
         component.limits.max_instances = 1;
+    }
+}
+
+/// Whether a worker only reads files and data streams, takes one batch at a time, or answers fans without a table.
+fn needs_only_one(component: &Component) -> bool {
+    let takes_little = |source: &SourceConfig| match source {
+        SourceConfig::S3(_) | SourceConfig::Kinesis(_) => true,
+        SourceConfig::Sqs(queue) => queue.max_concurrency == 1,
+        SourceConfig::DynamodbStream(stream) => stream.strict_order,
+        _ => false,
+    };
+    match component.sources.as_slice() {
+        [] => component.grants.identity && component.grants.tables.is_empty(),
+        sources => sources.iter().all(takes_little),
     }
 }
 
@@ -200,11 +205,8 @@ async fn start(mut app: App, folder: &TempDir, runtime_config: RuntimeConfig) ->
     static TURN: Mutex<()> = Mutex::const_new(());
     let _turn = TURN.lock().await;
     let metrics = metrics();
-    let compiled = root().join("target/compiled-for-tests");
-    std::fs::create_dir_all(&compiled).unwrap();
     let data = folder.path().join("data");
-    std::fs::create_dir(&data).unwrap();
-    std::os::unix::fs::symlink(compiled, data.join("compiled")).unwrap();
+    programs::make_data(&data);
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let options = app::Options {
         data,

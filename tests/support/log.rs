@@ -15,6 +15,7 @@ pub fn listen() {
     static LISTENING: OnceLock<()> = OnceLock::new();
     LISTENING.get_or_init(|| {
         let ours = tracing_subscriber::filter::Targets::new()
+            .with_target("backend_identity", tracing::Level::INFO)
             .with_target("host_adapters", tracing::Level::INFO)
             .with_target("host_adapters_delivery", tracing::Level::INFO)
             .with_target("host_adapters_runtime", tracing::Level::INFO);

@@ -35,6 +35,15 @@ pub fn beside_others() -> RwLockReadGuard<'static, ()> {
     MACHINE.read().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Makes the data folder of a host, in which compiled components are those of all tests' hosts: without them each host
+/// compiles for ten seconds and more.
+pub fn make_data(folder: &Path) {
+    let compiled = project().join("target/compiled-for-tests");
+    std::fs::create_dir_all(&compiled).unwrap();
+    std::fs::create_dir(folder).unwrap();
+    std::os::unix::fs::symlink(compiled, folder.join("compiled")).unwrap();
+}
+
 /// The program `host-adapters`.
 pub fn host_adapters() -> PathBuf {
     let program = std::env::var_os("HOST_ADAPTERS_BIN").map(PathBuf::from);

@@ -50,7 +50,7 @@ pub fn embedded() -> Result<Built> {
     Ok(Built { programs: target_dir()?.join("release") })
 }
 
-/// The options with which [`embedded`] selects packages.
+/// The options with which [`embedded`] selects packages. `tests/project/tidy.rs` reads them here.
 const EMBEDDED: [&str; 7] = [
     "--package",
     "host-adapters",

@@ -12,7 +12,8 @@ pub struct Options {
     /// Python 3.11 with venv, and npm.
     #[arg(long)]
     servers: bool,
-    /// Also run that, and what takes too long for every change: the whole demo with kills, and fuzzing.
+    /// Also run that, and what takes too long for every change: the whole demo with kills, a crash at every durable
+    /// step, and fuzzing.
     #[arg(long)]
     all: bool,
     /// Also run the contract on AWS itself. It makes tables and queues whose names begin with `registration-workers-`
@@ -46,6 +47,13 @@ const MORE: &[Step] = &[
         option: "--all",
         asked_for: |options| options.all,
         run: |built| build::run(&mut build::program(built, "demo", &["--registrations", "50000", "--kills", "20"])),
+    },
+    Step {
+        headline: "a crash at every durable step of the pipeline and of a selection, none left out",
+        because: "it takes long",
+        option: "--all",
+        asked_for: |options| options.all,
+        run: |_| build::run(test(&["::slow::failpoints::"]).env("EVERY_STEP", "1")),
     },
     Step {
         headline: "coverage-guided fuzzing, a minute for each target",

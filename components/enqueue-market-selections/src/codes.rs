@@ -7,7 +7,7 @@ use crate::plan::{self, Plans};
 use crate::ports::Ports;
 use registration::entry::SORT_KEY_PREFIX;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::HashSet;
 use worker_kit::pages::Pages;
 use worker_kit::platform::table::Key;
@@ -37,8 +37,13 @@ pub struct Wanted<'a> {
     pub winners: usize,
 }
 
-/// A code for each winner.
-pub async fn find(ports: &impl Ports, selection: &Selection, wanted: Wanted<'_>) -> Result<Vec<String>, Failed> {
+/// A code for each winner. `go_on` is called between requests.
+pub async fn find(
+    ports: &impl Ports,
+    selection: &Selection,
+    wanted: Wanted<'_>,
+    go_on: &impl AsyncFn() -> Result<(), Failed>,
+) -> Result<Vec<String>, Failed> {
     let Wanted { market, plans, winners, .. } = wanted;
     if market.ticketer == SHARING_TICKETER {
         return shared(market).map(|code| vec![code; winners]);
@@ -46,8 +51,8 @@ pub async fn find(ports: &impl Ports, selection: &Selection, wanted: Wanted<'_>)
     if winners == 0 {
         return Ok(vec![]);
     }
-    let reserved = reserved(ports, selection).await?;
-    let mut codes = free(ports, selection, &reserved, wanted).await?;
+    let reserved = reserved(ports, selection, go_on).await?;
+    let mut codes = free(ports, selection, &reserved, wanted, go_on).await?;
     // Only as many codes as needed are required: a market that has used up its codes must not fail because of codes
     // that no fan would get.
     let missing = if codes.len() < winners { winners.max(MIN_RESERVED) - codes.len() } else { 0 };
@@ -55,7 +60,7 @@ pub async fn find(ports: &impl Ports, selection: &Selection, wanted: Wanted<'_>)
         json!({"marketId": selection.market_id, "reserved": reserved.len(), "free": codes.len(), "more": missing});
     ports.info("Codes found", data);
     let mut known: HashSet<_> = reserved.into_iter().chain(plans.codes().into_keys().map(str::to_owned)).collect();
-    for code in reserve(ports, selection, wanted, missing).await? {
+    for code in reserve(ports, selection, wanted, missing, go_on).await? {
         if !known.insert(code.clone()) {
             let message = "the code service has reserved a code anew that was reserved before: it may be another fan's";
             return Err(Failed::Later(message.to_owned()));
@@ -74,9 +79,14 @@ fn shared(market: &Market) -> Result<String, Failed> {
 }
 
 /// The codes that are reserved for the market and not assigned, in the service's order, each once.
-async fn reserved(ports: &impl Ports, selection: &Selection) -> Result<Vec<String>, Failed> {
+async fn reserved(
+    ports: &impl Ports,
+    selection: &Selection,
+    go_on: &impl AsyncFn() -> Result<(), Failed>,
+) -> Result<Vec<String>, Failed> {
     let (mut codes, mut seen, mut pages) = (vec![], HashSet::new(), Pages::default());
     while let Some(page) = pages.read(async |after| ports.reserved(selection, after).await).await? {
+        go_on().await?;
         codes.extend(page.codes.into_iter().filter(|code| seen.insert(code.clone())));
     }
     Ok(codes)
@@ -99,12 +109,14 @@ async fn free(
     selection: &Selection,
     reserved: &[String],
     wanted: Wanted<'_>,
+    go_on: &impl AsyncFn() -> Result<(), Failed>,
 ) -> Result<Vec<String>, Failed> {
     let planned = wanted.plans.codes();
     let owners = |code: &String| planned.get(code.as_str()).into_iter().flatten().copied();
     let owned: Vec<_> = reserved.iter().flat_map(|code| owners(code).map(move |fan| (code.as_str(), fan))).collect();
     let (mut kept, mut gone) = (HashSet::new(), HashSet::new());
     for owned in owned.chunks(KEYS_PER_READ) {
+        go_on().await?;
         for ((code, fan), claim) in owned.iter().zip(claims(ports, selection, owned).await?) {
             match claim {
                 Claim::Kept => drop(kept.insert(*code)),
@@ -118,7 +130,7 @@ async fn free(
     let mut codes: Vec<_> = reserved.iter().filter(is_free).cloned().collect();
     gone.retain(|code| !kept.contains(code));
     if codes.len() < wanted.winners && !gone.is_empty() {
-        let held = held_in_service(ports, selection).await?;
+        let held = held_in_service(ports, selection, go_on).await?;
         let given_up = reserved.iter().filter(|code| gone.contains(code.as_str()) && !held.contains(code.as_str()));
         codes.extend(given_up.cloned());
     }
@@ -131,7 +143,7 @@ async fn claims(ports: &impl Ports, selection: &Selection, owned: &[(&str, &str)
     let entries = ports.read(owned.iter().map(key).collect()).await?;
     let claim = |(index, (code, fan)): (usize, &(&str, &str))| match entries.get(index) {
         Some(Some(entry)) => match held(entry, fan)? {
-            Some(held) if held != *code => Ok(Claim::Free),
+            Some(held) if held != **code => Ok(Claim::Free),
             _ => Ok(Claim::Kept),
         },
         Some(None) => Ok(Claim::Gone),
@@ -140,26 +152,34 @@ async fn claims(ports: &impl Ports, selection: &Selection, owned: &[(&str, &str)
     owned.iter().enumerate().map(claim).collect()
 }
 
-/// The code that a fan's entry holds, if it does.
-fn held(entry: &str, fan: &str) -> Result<Option<String>, Failed> {
+/// The code that a fan's entry holds, if it does: also what is no code, which save-selections does not replace.
+fn held(entry: &str, fan: &str) -> Result<Option<Value>, Failed> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Entry {
-        access_code: Option<String>,
+        access_code: Option<Value>,
     }
     let malformed = |error| Failed::fatal(422, "MALFORMED_ITEM", format!("the entry of {fan} is malformed: {error}"));
     let entry: Entry = serde_json::from_str(entry).map_err(malformed)?;
-    Ok(entry.access_code.filter(|code| !code.is_empty()))
+    Ok(entry.access_code.filter(|code| code != ""))
 }
 
 /// The codes of the market that the Entry Service has assigned, which happens before the entry and the Code Service
 /// have them. Fans who have left since are in this list, too: an assigned code is never assigned again. A winner who
 /// has no entry any more, who is not in this list, and who was not among the fans without a code when the task read
-/// them (`Wanted::open`), never had the code and does not get it, whichever message comes late, for the service does
-/// not know the fan.
-async fn held_in_service(ports: &impl Ports, selection: &Selection) -> Result<HashSet<String>, Failed> {
+/// them (`Wanted::open`), never had the code and does not get it, whichever message comes late. Either the service does
+/// not know the fan any more, or it still does (the fan was rejected by a later scored file, or has moved to another
+/// market); then saveSelections finds no entry and does not request the code. Two cases remain: the entry is removed
+/// between that look and the assignment, while all reads of this task come in between, or it is made again. The service
+/// then refuses the code to the second fan.
+async fn held_in_service(
+    ports: &impl Ports,
+    selection: &Selection,
+    go_on: &impl AsyncFn() -> Result<(), Failed>,
+) -> Result<HashSet<String>, Failed> {
     let (mut codes, mut pages) = (HashSet::new(), Pages::default());
     while let Some(page) = pages.read(async |after| ports.assigned(selection, after).await).await? {
+        go_on().await?;
         codes.extend(page.records.into_iter().filter_map(|record| Some(record.code?.value)));
     }
     Ok(codes)
@@ -171,9 +191,11 @@ async fn reserve(
     selection: &Selection,
     wanted: Wanted<'_>,
     count: usize,
+    go_on: &impl AsyncFn() -> Result<(), Failed>,
 ) -> Result<Vec<String>, Failed> {
     let mut codes = Vec::with_capacity(count);
     while codes.len() < count {
+        go_on().await?;
         let more = (count - codes.len()).min(MAX_PER_RESERVATION);
         // An attempt after this one has another fence: it asks for what is missing then, and not for these codes again.
         let number = codes.len() / MAX_PER_RESERVATION;
@@ -217,7 +239,8 @@ mod tests {
     fn find_codes(world: &World, plans: &Plans, open: &[&str], winners: usize) -> Result<Vec<String>, Failed> {
         let fence = 1 + world.reservations.borrow().len() as u64;
         let (market, open) = (read_market(market(Some(1))), open.iter().map(ToString::to_string).collect());
-        block_on(find(world, &selection("one"), Wanted { fence, market: &market, plans, open: &open, winners }))
+        let wanted = Wanted { fence, market: &market, plans, open: &open, winners };
+        block_on(find(world, &selection("one"), wanted, &async || Ok(())))
     }
 
     /// The same, while the service knows all of them.
@@ -240,7 +263,7 @@ mod tests {
             let market = json!({"id": "m", "campaignId": "c", "ticketer": "TM", "sharedCode": shared_code});
             let (market, plans, open) = (read_market(market), Plans::default(), HashSet::new());
             let wanted = Wanted { fence: 1, market: &market, plans: &plans, open: &open, winners: 3 };
-            block_on(super::find(&world, &selection("one"), wanted))
+            block_on(super::find(&world, &selection("one"), wanted, &async || Ok(())))
         };
         assert_eq!(find(json!("S")), Ok(vec!["S".to_owned(); 3]));
         for missing in [json!(null), json!("")] {
@@ -397,9 +420,24 @@ mod tests {
             (r#"{"accessCode":""}"#, None),
             (r#"{"accessCode":"A"}"#, Some("A")),
         ] {
-            assert_eq!(held(entry, "u").unwrap().as_deref(), code, "{entry}");
+            assert_eq!(held(entry, "u").unwrap(), code.map(Value::from), "{entry}");
         }
-        assert!(matches!(held(r#"{"accessCode":7}"#, "u"), Err(Failed::Final { code: "MALFORMED_ITEM", .. })));
+        assert!(matches!(held("7", "u"), Err(Failed::Final { code: "MALFORMED_ITEM", .. })));
+    }
+
+    /// The fan of such an entry never gets the planned code, as save-selections has it.
+    #[test]
+    fn case_02_an_entrys_code_that_is_not_text_fails_no_market() {
+        let world = World::with_codes(2_000);
+        codes(&world, &Plans::default(), 1).unwrap();
+        let reserved = world.codes("reserved");
+        let plans = plans(&[("odd", &reserved[0])]);
+        world.put_entry("odd", None);
+        let mut table = world.table.borrow_mut();
+        let entry = table.iter_mut().find(|(key, _)| key.sk == "USER#odd").unwrap().1;
+        entry["accessCode"] = json!(123);
+        drop(table);
+        assert_eq!(codes(&world, &plans, 1).unwrap(), reserved[..1]);
     }
 
     /// The first winner could not take it; whether the second one can is open.

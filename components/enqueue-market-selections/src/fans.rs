@@ -4,6 +4,7 @@ use crate::failed::Failed;
 use crate::input::Selection;
 use crate::ports::Ports;
 use chrono::{DateTime, Utc};
+use registration::text::fits_queue;
 use serde_json::json;
 use std::cmp::Reverse;
 use std::collections::HashSet;
@@ -33,7 +34,7 @@ pub struct Fans {
     pub ranked: Vec<String>,
     /// Winners of the market's plans who have no code yet. The Entry Service may still give them theirs.
     pub open: HashSet<String>,
-    /// How many records have no fan, and so cannot win.
+    /// How many records have no fan, or one who cannot be told, and so cannot win.
     pub rejected: u64,
 }
 
@@ -75,9 +76,9 @@ pub async fn read(
     Ok(Fans { ranked: rank(candidates), open, rejected })
 }
 
-/// `None` if the record has no fan.
+/// `None` if the record has no fan, or one whose id no key or no message can hold.
 fn candidate(record: ScoringRecord) -> Option<Candidate> {
-    let id = record.global_user_id.filter(|id| (1..=MAX_ID_BYTES).contains(&id.len()))?;
+    let id = record.global_user_id.filter(|id| (1..=MAX_ID_BYTES).contains(&id.len()) && fits_queue(id))?;
     // As instants: the same one may be written in several time zones.
     let registered = DateTime::parse_from_rfc3339(&record.registered_at).ok().map(|time| time.to_utc());
     Some(Candidate { score: Reverse(record.score), registered: (registered.is_none(), registered), id })
@@ -172,14 +173,15 @@ mod tests {
         let nameless = |id: Option<&str>| Fan { id: id.map(str::to_owned), score: 1, minute: 0 };
         let long = "x".repeat(MAX_ID_BYTES + 1);
         let mut all: Vec<_> = (0..2_500).map(|n| Fan { id: Some(format!("fan-{n}")), score: n, minute: 0 }).collect();
-        all.extend([nameless(None), nameless(Some("")), nameless(Some(&long)), nameless(None), nameless(None)]);
+        let wrong = [None, Some(""), Some(&*long), Some("u\u{fffe}"), Some("\u{ffff}"), None];
+        all.extend(wrong.map(nameless));
         let world = World::with(all);
         let fans = block_on(read(&world, &selection("one"), &HashSet::new(), async || Ok(()))).unwrap();
-        assert_eq!((fans.ranked.len(), fans.rejected), (2_500, 5));
+        assert_eq!((fans.ranked.len(), fans.rejected), (2_500, 6));
         assert_eq!(fans.ranked.first().unwrap(), "fan-2499");
         let logs = world.logs.borrow();
         let [(message, data)] = logs.as_slice() else { unreachable!("{logs:?}") };
-        assert_eq!((message.as_str(), &data["rejected"]), ("Scoring records without globalUserId", &json!(5)));
+        assert_eq!((message.as_str(), &data["rejected"]), ("Scoring records without globalUserId", &json!(6)));
         assert_eq!(data["memberIds"].as_array().map(Vec::len), Some(EXAMPLES));
     }
 

@@ -1,5 +1,6 @@
 //! The input of a task. Pure.
 
+use registration::text::fits_queue;
 use serde_json::{Map, Value};
 use worker_kit::Request;
 
@@ -85,6 +86,7 @@ fn check_id(name: &str, id: &str) -> Result<(), String> {
     match id {
         "" => Err(format!("{name} is empty")),
         _ if id.contains('#') => Err(format!("{name} contains `#`, which separates the parts of a key")),
+        _ if !fits_queue(id) => Err(format!("{name} contains a character that no queue takes")),
         _ if id.len() > MAX_ID_BYTES => Err(format!("{name} has {} bytes (at most {MAX_ID_BYTES})", id.len())),
         _ => Ok(()),
     }
@@ -183,11 +185,12 @@ mod tests {
     }
 
     #[test]
-    fn ids_that_cannot_be_part_of_a_key_are_refused() {
+    fn ids_that_cannot_be_part_of_a_key_or_of_a_message_are_refused() {
         let long = "é".repeat(129);
         for (id, problem) in [
             ("", "is empty"),
             ("a#b", "contains `#`, which separates the parts of a key"),
+            ("a\u{fffe}", "contains a character that no queue takes"),
             (long.as_str(), "has 258 bytes (at most 256)"),
         ] {
             assert_eq!(refusal(&json!({"campaignId": id, "marketId": "m"})), format!("campaignId {problem}"));

@@ -117,8 +117,12 @@ impl Lock {
         Ok(())
     }
 
-    /// As [`hold`](Self::hold), once half of the time is over: for work that may take long.
+    /// As [`hold`](Self::hold), once half of the time is over: for work that may take long. Fails, too, when the host would
+    /// soon end the attempt, which could not report then.
     pub async fn go_on(&self, ports: &impl Ports) -> Result<(), Failed> {
+        if let Some(end) = ports.end().filter(|end| *end <= ports.now()) {
+            return Err(Failed::Later(format!("out of time: the attempt had to end at {}", timestamp(end))));
+        }
         let is_due = ports.now() + TimeDelta::seconds(PUT_OFF_SECS) >= self.expires.get();
         if is_due { self.hold(ports).await } else { Ok(()) }
     }
@@ -168,9 +172,14 @@ impl Lock {
     }
 }
 
-/// Fails if another task has the market now, or if that is not known.
-pub async fn check_free(ports: &impl Ports, selection: &Selection) -> Result<(), Failed> {
-    read(ports, &key(selection)).await?.check(selection, ports.now())
+/// Fails if another task has the market now, if the market has a plan, or if that is not known.
+pub async fn check_unselected(ports: &impl Ports, selection: &Selection) -> Result<(), Failed> {
+    let item = read(ports, &key(selection)).await?;
+    item.check(selection, ports.now())?;
+    match item.plans.len() {
+        0 => Ok(()),
+        plans => Err(Failed::Busy(format!("market {} has {plans} plans, whose stats stay", selection.market_id))),
+    }
 }
 
 fn key(selection: &Selection) -> Key {

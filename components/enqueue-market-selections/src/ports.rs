@@ -2,8 +2,9 @@
 //! any of them may fail or be the last one.
 
 use crate::input::Selection;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
+use std::time::Duration;
 use worker_kit::platform::{
     Error, queue, table,
     table::{Key, Page, Update},
@@ -18,6 +19,10 @@ use worker_kit::{Call, Span};
 const TABLE: &str = "demand-table";
 /// The queue of saveSelections.
 const QUEUE: &str = "saveSelectionQueue";
+
+/// How long before its wall time is over an attempt comes to its end, so that it can still report; of a short wall time, a
+/// quarter.
+const SPARE: Duration = Duration::from_secs(30);
 
 /// The requests of a selection. Those to a service are about the selection's campaign and market.
 #[expect(async_fn_in_trait, reason = "components are single-threaded: no future needs to be Send")]
@@ -55,6 +60,8 @@ pub trait Ports {
 
     /// The present time.
     fn now(&self) -> DateTime<Utc>;
+    /// When the attempt is to come to its end, because the host would end it soon after; `None` if that is not known.
+    fn end(&self) -> Option<DateTime<Utc>>;
     /// Starts a span.
     fn span(&self, name: &'static str) -> Self::Span;
     /// Logs what happened.
@@ -72,18 +79,26 @@ pub struct Live<'a> {
     entries: EntryService<'a>,
     codes: CodeService<'a>,
     call: &'a Call,
+    end: Option<DateTime<Utc>>,
 }
 
 impl<'a> Live<'a> {
-    /// The requests of a call.
+    /// The requests of a call that begins now.
     pub fn new(call: &'a Call) -> Self {
         Self {
             campaigns: CampaignService::new(call),
             entries: EntryService::new(call),
             codes: CodeService::new(call),
             call,
+            end: Call::wall_time().and_then(|wall_time| end(Utc::now(), wall_time)),
         }
     }
+}
+
+/// When an attempt of this wall time that begins at `start` is to come to its end.
+fn end(start: DateTime<Utc>, wall_time: Duration) -> Option<DateTime<Utc>> {
+    let time = wall_time.saturating_sub(SPARE.min(wall_time / 4));
+    start.checked_add_signed(TimeDelta::from_std(time).ok()?)
 }
 
 impl Live<'_> {
@@ -159,6 +174,10 @@ impl<'a> Ports for Live<'a> {
         Utc::now()
     }
 
+    fn end(&self) -> Option<DateTime<Utc>> {
+        self.end
+    }
+
     fn span(&self, name: &'static str) -> Span<'a> {
         self.call.span(name)
     }
@@ -173,5 +192,18 @@ impl<'a> Ports for Live<'a> {
 
     fn error(&self, message: &str, data: Value) {
         self.call.error(message, data);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_attempt_ends_half_a_minute_before_its_wall_time_is_over() {
+        let start = DateTime::<Utc>::UNIX_EPOCH;
+        let seconds = |wall_time| end(start, Duration::from_secs(wall_time)).map(|end| end.timestamp());
+        assert_eq!([900, 120, 60, 4, 0].map(seconds), [870, 90, 45, 3, 0].map(Some));
+        assert_eq!(end(start, Duration::MAX), None);
     }
 }

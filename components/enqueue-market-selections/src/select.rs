@@ -30,10 +30,10 @@ pub async fn select(ports: &impl Ports, selection: &Selection) -> (Stats, Result
 }
 
 /// Reports that a task has failed whose input names its market and is malformed otherwise, unless another task has the
-/// market. Returns the stats.
+/// market, or has selected winners of it: nothing has become of them. Returns the stats.
 pub async fn refuse(ports: &impl Ports, selection: &Selection) -> Stats {
     let mut stats = stats(selection);
-    report_failed(ports, selection, &mut stats, lock::check_free(ports, selection)).await;
+    report_failed(ports, selection, &mut stats, lock::check_unselected(ports, selection)).await;
     stats
 }
 
@@ -61,6 +61,10 @@ async fn steps(ports: &impl Ports, selection: &Selection, stats: &mut Stats) -> 
         && (failed.is_final() || !selection.attempts_remain)
         && !lock.is_outdated(&selection.task_id)
     {
+        // Whatever has failed: who has won has won, and counts.
+        if let Some(last) = lock.plans.last() {
+            (stats.processed, stats.failed) = (Some(lock.winners() as u64), Some(last.rejected));
+        }
         report_failed(ports, selection, stats, lock.hold(ports)).await;
     }
     lock.release(ports).await;
@@ -114,7 +118,7 @@ impl<P: Ports> Task<'_, P> {
         // What was last known of the market, though a later task has found it.
         let last = self.lock.plans.last().map(|plan| plan.total);
         let own = last.filter(|_| self.lock.has_plan(&selection.task_id));
-        stats.total = own.unwrap_or_default();
+        stats.total = last.unwrap_or_default();
         let mut plans = Plans::read(ports, selection, &self.lock.plans).await?;
         self.tell_others(&plans).await?;
         let (plan, losers) = match own {
@@ -136,13 +140,14 @@ impl<P: Ports> Task<'_, P> {
             "winners": winners, "losers": losers.len(), "rejected": rejected, "repeated": own.is_some(),
         });
         ports.info("Selection planned", data);
-        self.tell(&plan, &losers).await?;
+        let lost = self.tell(&plan, &losers).await?;
         // Winners of all tasks of the market, whichever reports last; but each task rejects the same records again.
         let processed = self.lock.winners() as u64;
-        let rejected = self.lock.plans.last().map_or(rejected, |last| last.rejected);
+        let rejected = self.lock.plans.last().map_or(rejected, |last| last.rejected) + lost as u64;
         (stats.status, stats.processed, stats.failed) = (StatsStatus::Finished, Some(processed), Some(rejected));
         ports.report(selection, stats).await?;
-        ports.info("Selection queued", json!({"marketId": selection.market_id, "messages": winners + losers.len()}));
+        let messages = (winners + losers.len()).saturating_sub(lost);
+        ports.info("Selection queued", json!({"marketId": selection.market_id, "messages": messages, "lost": lost}));
         Ok(())
     }
 
@@ -195,7 +200,7 @@ impl<P: Ports> Task<'_, P> {
         let codes = {
             let _span = ports.span("reserveCodes");
             let wanted = Wanted { fence: self.lock.fence, market, plans, open: &open, winners: winners.len() };
-            codes::find(ports, selection, wanted).await?
+            codes::find(ports, selection, wanted, &async || self.lock.go_on(ports).await).await?
         };
         self.lock.go_on(ports).await?;
         let _span = ports.span("storePlan");
@@ -207,11 +212,12 @@ impl<P: Ports> Task<'_, P> {
         Ok((Plan { head, winners }, losers))
     }
 
-    /// Queues the message of each fan, and records that.
-    async fn tell(&mut self, plan: &Plan, losers: &[String]) -> Result<(), Failed> {
+    /// Queues the message of each fan, and records that. Returns the number of fans whom no message can tell.
+    async fn tell(&mut self, plan: &Plan, losers: &[String]) -> Result<usize, Failed> {
         let _span = self.ports.span("queueSelections");
         let go_on = async || self.lock.go_on(self.ports).await;
-        messages::send(self.ports, self.selection, &plan.winners, losers, go_on).await?;
-        self.lock.mark_queued(self.ports, |head| head.task_id == plan.head.task_id).await
+        let lost = messages::send(self.ports, self.selection, &plan.winners, losers, go_on).await?;
+        self.lock.mark_queued(self.ports, |head| head.task_id == plan.head.task_id).await?;
+        Ok(lost)
     }
 }

@@ -5,7 +5,7 @@ mod crashes;
 mod schedules;
 
 use crate::input::Selection;
-use crate::testing::{Attempt, Fan, Fault, World, attempt, both, market, selection};
+use crate::testing::{Attempt, Fan, Fault, State, World, attempt, both, market, selection};
 use chrono::TimeDelta;
 use futures::executor::block_on;
 use serde_json::{Value, json};
@@ -173,6 +173,42 @@ fn once_the_winners_are_known_every_failure_is_tried_again_to_the_last_attempt()
     }
 }
 
+/// The host would end the attempt without a word: it comes to its end by itself before that, wherever it is, and reports if
+/// it is the last one. Each call takes a minute.
+#[test]
+fn an_attempt_that_is_out_of_time_fails_by_itself_and_the_last_one_reports_it() {
+    for minutes in 10..200 {
+        let world = World { per_page: 10, ..World::with(fans(60)) };
+        attempt(&world, &selection("one"), None).output();
+        world.sized(13);
+        let end = world.clock.get() + TimeDelta::minutes(minutes);
+        let slow = |attempts_remain| {
+            world.end.set(Some(end));
+            world.delays.replace(vec![(0, 1); 300]);
+            let ended = attempt(&world, &Selection { attempts_remain, ..selection("two") }, None);
+            world.delays.take();
+            ended
+        };
+        let ended = slow(minutes % 2 == 0);
+        if ended.is_over() {
+            assert!(minutes > 60, "it had {minutes} minutes for its 50 pages of codes");
+            assert_eq!(ended.output()["stats"]["PROCESSED"], 13);
+            return;
+        }
+        let why = ended.retry();
+        assert!(why.contains("out of time"), "{minutes}: {why}");
+        let late = world.clock.get() - end;
+        assert!(late <= TimeDelta::minutes(6), "{minutes}: {late}");
+        let last = if minutes % 2 == 0 { "PROCESSING" } else { "FAILED" };
+        assert_eq!(statuses(&world).last().unwrap(), last, "{minutes}");
+        world.end.set(None);
+        assert_eq!(attempt(&world, &selection("two"), None).output()["stats"]["PROCESSED"], 13);
+        world.check_told("two");
+        world.check_sound();
+    }
+    unreachable!("it never has time enough");
+}
+
 /// Its first report is refused, though its plan is stored.
 #[test]
 fn a_refusal_of_an_attempt_that_repeats_is_tried_again_too() {
@@ -218,6 +254,48 @@ fn a_task_that_fails_after_a_later_one_has_finished_leaves_its_stats_alone() {
     attempt(&world, &selection("one"), None).retry();
     let last = world.reports.borrow().last().cloned().unwrap();
     assert_eq!((&last["status"], &last["PROCESSED"]), (&json!("FINISHED"), &json!(13)));
+}
+
+/// "Campaign stats reflect processed selection counts": winners of an earlier task stand.
+#[test]
+fn a_later_task_that_fails_reports_the_winners_who_stand() {
+    let finished = || {
+        let mut world = World::with(fans(50));
+        world.fans.push(Fan { id: None, score: 9, minute: 0 });
+        attempt(&world, &selection("one"), None).output();
+        world
+    };
+    let check = |world: &World, code: &str, total: u32| {
+        let stats = json!({"marketId": "m", "status": "FAILED", "total": total, "PROCESSED": 10, "FAILED": 1});
+        let (_, body) = attempt(world, &selection("two"), None).failure();
+        assert_eq!((&body["error"]["code"], &body["stats"]), (&json!(code), &stats));
+        assert_eq!(world.reports.borrow().last(), Some(&stats), "{code}");
+    };
+    check(&World { campaign: None, ..finished() }, "CAMPAIGN_NOT_FOUND", 51);
+    check(&World { market: None.into(), ..finished() }, "MARKET_NOT_FOUND", 51);
+    let mut world = finished();
+    world.fans.extend((50..700).map(|n| Fan { id: Some(format!("fan-{n:05}")), score: 1, minute: 0 }));
+    world.sized(700);
+    world.pool.borrow_mut().retain(|(_, state)| *state != State::Free);
+    check(&world, "TOO_FEW_CODES", 701);
+    let mut world = World { queue: Some(Error::new(ErrorKind::Unavailable, "down")), ..finished() };
+    world.sized(13);
+    attempt(&world, &selection("two"), None).retry();
+    let last = world.reports.borrow().last().cloned().unwrap();
+    assert_eq!((&last["status"], &last["PROCESSED"]), (&json!("FAILED"), &json!(13)), "its own plan stands, too");
+    world.queue = None;
+    assert_eq!(attempt(&world, &selection("two"), None).output()["stats"]["PROCESSED"], 13);
+}
+
+/// Nothing has become of them, and the malformed task cannot say how many there are.
+#[test]
+fn malformed_input_leaves_the_stats_of_a_market_with_winners_alone() {
+    let world = World::with(fans(50));
+    attempt(&world, &selection("one"), None).output();
+    let problem = "selectionCount is not a whole number".to_owned();
+    let refused = Attempt::Answered(block_on(crate::refuse(&world, &selection("bad"), problem)));
+    assert_eq!(refused.failure().0, 400);
+    assert_eq!(statuses(&world), ["PROCESSING", "FINISHED"]);
 }
 
 /// Whose input names campaign and market.
@@ -290,6 +368,7 @@ fn the_code_of_a_winner_who_leaves_afterwards_is_nobody_elses() {
         attempt(&world, &selection("one"), None).output();
         let (lost, code) = world.plans()["one"][7].clone();
         if !is_written {
+            world.assign(&lost, &code);
             world.remove(&lost);
         }
         world.messages().iter().for_each(|message| world.deliver(message));
@@ -312,6 +391,27 @@ fn the_code_of_a_winner_who_leaves_afterwards_is_nobody_elses() {
         assert_eq!(world.codes("reserved").contains(&code), !is_written, "nobody tells the Code Service");
         world.check_sound();
     }
+}
+
+/// The same of a winner who is in neither list of the Entry Service, because a later scored file has rejected the fan, or
+/// the fan has chosen another market. The winner's message is still on its way, and so is it that the entry is gone.
+#[test]
+fn the_code_of_a_winner_who_was_rejected_and_leaves_is_given_to_one_fan_only() {
+    let mut world = World { fans: fans(600), ..World::with_codes(500) };
+    world.sized(500);
+    attempt(&world, &selection("one"), None).output();
+    let (lost, code) = world.plans()["one"][7].clone();
+    world.fans.retain(|fan| fan.id.as_ref() != Some(&lost));
+    world.put_entry(&lost, None);
+    world.sized(501);
+    assert_eq!(attempt(&world, &selection("early"), None).failure().1["error"]["code"], "TOO_FEW_CODES", "it is here");
+    world.remove(&lost);
+    attempt(&world, &selection("two"), None).output();
+    assert_eq!(world.plans()["two"], [("fan-00500".to_owned(), code.clone())]);
+    world.deliver_all();
+    assert_eq!(world.entry("fan-00500")["accessCode"], json!(code));
+    assert_eq!((world.reserved_count(), world.codes("assigned").len()), (0, 500), "none leaks");
+    world.check_sound();
 }
 
 /// All or nothing (use case 2, "Insufficient Codes").

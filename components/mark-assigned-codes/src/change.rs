@@ -50,13 +50,15 @@ pub fn given_code(change: Change) -> Result<Option<GivenCode>, String> {
     }
     let new = change.new_image.ok_or("malformed: newImage is missing")?;
     let old = change.old_image.unwrap_or_default();
-    if new.access_code.is_none() || new.access_code == old.access_code {
+    // An empty text is no code, as for the selection.
+    let code = new.access_code.filter(|code| code != "");
+    if code.is_none() || code == old.access_code {
         return Ok(None);
     }
     Ok(Some(GivenCode {
         campaign_id: text(new.campaign_id, "campaignId")?,
         market_id: text(new.market_id, "marketId")?,
-        code: text(new.access_code, "accessCode")?,
+        code: text(code, "accessCode")?,
     }))
 }
 
@@ -92,16 +94,20 @@ mod tests {
 
     #[test]
     fn a_code_is_new_where_the_old_image_has_none_or_another() {
-        let (a, b, none) = (entry(json!("A")), entry(json!("B")), entry(Value::Null));
+        let (a, b, none, empty) = (entry(json!("A")), entry(json!("B")), entry(Value::Null), entry(json!("")));
         let mut bare = entry(Value::Null);
         bare.as_object_mut().unwrap().retain(|name, _| !["verdict", "marketId", "accessCode"].contains(&name.as_str()));
         for (name, new, old, expected) in [
             ("MODIFY", &a, Some(&bare), given("A")),
             ("MODIFY", &a, Some(&none), given("A")),
+            ("MODIFY", &a, Some(&empty), given("A")),
             ("MODIFY", &b, Some(&a), given("B")),
             ("INSERT", &a, None, given("A")),
             ("MODIFY", &a, Some(&a), None),
             ("MODIFY", &bare, Some(&a), None),
+            ("MODIFY", &empty, Some(&a), None),
+            ("MODIFY", &empty, Some(&bare), None),
+            ("INSERT", &empty, None, None),
             ("MODIFY", &bare, Some(&bare), None),
             ("INSERT", &bare, None, None),
         ] {

@@ -27,6 +27,8 @@ pub trait Ports {
     fn info(&self, message: &str, data: Value);
     /// Logs a problem that was handled.
     fn warn(&self, message: &str, data: Value);
+    /// Logs what needs attention.
+    fn error(&self, message: &str, data: Value);
     /// Logs what a service did not answer.
     fn failed(&self, message: &str, error: &ServiceError, data: Value);
 }
@@ -58,7 +60,10 @@ impl Ports for Live<'_> {
 
     async fn go_on(&self, rest: &Body) -> Result<(), Error> {
         let body = |rest: &&Body| json!(rest).to_string();
-        messages::send(&[rest], body, async |bodies| self.send(REFRESH_SELECTION_QUEUE, bodies).await).await
+        let parts = [rest];
+        let lost =
+            messages::send(&parts, body, async |bodies| self.send(REFRESH_SELECTION_QUEUE, bodies).await).await?;
+        lost.into_iter().next().map_or(Ok(()), |(_, error)| Err(error))
     }
 
     fn now(&self) -> DateTime<Utc> {
@@ -71,6 +76,10 @@ impl Ports for Live<'_> {
 
     fn warn(&self, message: &str, data: Value) {
         self.call.warn(message, data);
+    }
+
+    fn error(&self, message: &str, data: Value) {
+        self.call.error(message, data);
     }
 
     fn failed(&self, message: &str, error: &ServiceError, data: Value) {

@@ -8,15 +8,19 @@
 use crate::ports::Ports;
 use chrono::TimeDelta;
 use registration::selection::SelectionMessage;
+use registration::text::fits_queue;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::borrow::Cow;
+use worker_kit::lenient::if_readable;
 use worker_kit::pages::Pages;
 use worker_kit::services::entry::{Code, MAX_PER_PAGE, ScoringPage, ScoringQuery, ScoringRecord, ScoringState};
 use worker_kit::{Disposition, messages};
 
 /// Seconds after which a call begins no other page: less than half of the wall time of a batch, which is 5 minutes.
 const PER_CALL_SECS: i64 = 120;
+/// How many winners of a page are named in the log whose messages are wrong.
+const EXAMPLES: usize = 5;
 
 /// The body of a message to refreshSelectionQueue.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -26,8 +30,8 @@ pub struct Body {
     pub campaign_id: String,
     /// The market whose winners are queued again.
     pub market_id: String,
-    /// Of the rest of a refresh: which one it is the rest of.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Of the rest of a refresh: which one it is the rest of. For people.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "if_readable")]
     pub task_id: Option<String>,
     /// Of the rest of a refresh: where its first page begins, as the Entry Service named it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -41,6 +45,9 @@ impl Body {
             if value.is_empty() {
                 return Err(format!("malformed: {field} is empty"));
             }
+            if !fits_queue(value) {
+                return Err(format!("malformed: {field} contains a character that no queue takes"));
+            }
         }
         Ok(self)
     }
@@ -50,7 +57,8 @@ impl Body {
 pub async fn refresh(ports: &impl Ports, id: &str, body: &Body) -> Disposition {
     let task_id = body.task_id.clone().unwrap_or_else(|| format!("refresh-{id}"));
     let place = body.after.clone();
-    let mut refresh = Refresh { ports, body, task_id, place, is_over: false, pages: 0, queued: 0, left_out: 0 };
+    let mut refresh =
+        Refresh { ports, body, task_id, place, is_over: false, pages: 0, queued: 0, left_out: 0, lost: 0 };
     let failed = refresh.run().await.err();
     if refresh.left_out > 0 {
         ports.warn("Scoring records without globalUserId or code of the market", refresh.data());
@@ -77,6 +85,8 @@ struct Refresh<'a, P> {
     pages: usize,
     queued: usize,
     left_out: usize,
+    /// Winners whose messages no queue takes.
+    lost: usize,
 }
 
 impl<P: Ports> Refresh<'_, P> {
@@ -114,19 +124,26 @@ impl<P: Ports> Refresh<'_, P> {
         let read = records.len();
         let winners: Vec<_> = records.into_iter().filter_map(|record| self.winner(record)).collect();
         let sent = messages::send(&winners, |winner| self.message(winner).text(), |bodies| ports.queue(bodies)).await;
-        if let Err(error) = sent {
+        let lost = sent.map_err(|error| {
             ports.warn("Selections not queued", json!({"problem": error.message, "refresh": self.data()}));
-            return Err(error.disposition());
+            error.disposition()
+        })?;
+        if let Some((_, error)) = lost.first() {
+            let fans: Vec<&str> = lost.iter().take(EXAMPLES).map(|(winner, _)| winner.0.as_str()).collect();
+            let data = json!({"globalUserIds": fans, "problem": error.message, "refresh": self.data()});
+            ports.error("Winners not queued, whose messages are wrong in themselves", data);
         }
-        self.queued += winners.len();
+        self.queued += winners.len() - lost.len();
         self.left_out += read - winners.len();
+        self.lost += lost.len();
         Ok(())
     }
 
-    /// The fan and the code of a record; `None` without a fan, or without a code of the market.
+    /// The fan and the code of a record; `None` without a fan, or without a code of the market, that a message can hold.
     fn winner(&self, record: ScoringRecord) -> Option<(String, String)> {
-        let fan = record.global_user_id.filter(|fan| !fan.is_empty())?;
-        let is_ours = |code: &Code| code.market_id == self.body.market_id && !code.value.is_empty();
+        let is_usable = |text: &str| !text.is_empty() && fits_queue(text);
+        let fan = record.global_user_id.filter(|fan| is_usable(fan))?;
+        let is_ours = |code: &Code| code.market_id == self.body.market_id && is_usable(&code.value);
         Some((fan, record.code.filter(is_ours)?.value))
     }
 
@@ -157,7 +174,7 @@ impl<P: Ports> Refresh<'_, P> {
         let Body { campaign_id, market_id, .. } = self.body;
         json!({
             "taskId": self.task_id, "campaignId": campaign_id, "marketId": market_id, "pages": self.pages,
-            "queued": self.queued, "leftOut": self.left_out,
+            "queued": self.queued, "leftOut": self.left_out, "lost": self.lost,
         })
     }
 }

@@ -1,6 +1,6 @@
 //! The fields of a campaign's form.
 
-use crate::number;
+use host_adapters_json::lenient::optional_whole;
 use serde::{Deserialize, Serialize};
 
 /// One field of an entry: its name, its type and its bounds.
@@ -16,13 +16,13 @@ pub struct Field {
     #[serde(default)]
     pub required: bool,
     /// Smallest integer, or fewest markets.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "number::optional")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "optional_whole")]
     pub min: Option<i64>,
     /// Largest integer, or most markets.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "number::optional")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "optional_whole")]
     pub max: Option<i64>,
     /// Most characters of a string, after trimming; by default [`DEFAULT_MAX_LENGTH`](crate::fields::DEFAULT_MAX_LENGTH).
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "number::optional")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "optional_whole")]
     pub max_length: Option<usize>,
     /// The allowed values of a string; for markets, the ids of the campaign's markets.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -4,10 +4,10 @@ use crate::{
     country::Country,
     email,
     field::{Field, FieldType},
-    number, phone, postal_code,
-    text::trimmed,
+    phone, postal_code,
+    text::{fits_queue, trimmed},
 };
-use host_adapters_event::is_queue_char;
+use host_adapters_json::lenient;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Number, Value};
 
@@ -99,12 +99,12 @@ fn normalised_value(field: &Field, value: Option<Value>, country: Option<Country
 }
 
 fn integer(field: &Field, number: &Number) -> Option<FieldValue> {
-    let integer = number::whole(number)?;
+    let integer = lenient::whole(number)?;
     field.in_bounds(integer).then(|| FieldValue::Value(integer.into()))
 }
 
 fn text(field: &Field, kind: FieldType, value: String, country: Option<Country>) -> Option<FieldValue> {
-    if !value.chars().all(is_queue_char) {
+    if !fits_queue(&value) {
         return None;
     }
     let normalised = match kind {

@@ -13,7 +13,6 @@ pub mod field;
 pub mod fields;
 pub mod gate;
 pub mod market;
-mod number;
 pub mod phone;
 pub mod postal_code;
 pub mod reason;

@@ -1,6 +1,7 @@
 //! Markets of a campaign: `schemas/domain/market.json`.
 
 use chrono::{DateTime, Utc};
+use host_adapters_json::lenient::optional_whole;
 use serde::{Deserialize, Serialize};
 
 /// A market: one event of a campaign, for which fans win codes.
@@ -18,7 +19,7 @@ pub struct Market {
     /// With `TM` all winners share one code; with any other value each needs their own code.
     pub ticketer: String,
     /// How many fans can win.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::number::optional")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "optional_whole")]
     pub capacity: Option<u64>,
     /// The share of the eligible fans that can win, above 0 and at most 1; instead of a capacity.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,5 +1,6 @@
 //! The result of a selection for one fan: the body of a message to saveSelectionQueue.
 
+use host_adapters_json::lenient::readable_or_default;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
@@ -7,7 +8,8 @@ use std::borrow::Cow;
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SelectionMessage<'a> {
-    /// The task, or the refresh, that sent it: for people.
+    /// The task, or the refresh, that sent it: for people. Empty if the message does not say.
+    #[serde(default, deserialize_with = "readable_or_default")]
     pub task_id: Cow<'a, str>,
     /// The campaign.
     pub campaign_id: Cow<'a, str>,
@@ -57,5 +59,15 @@ mod tests {
         }
         let null = loser.replace("false", r#"false,"code":null"#);
         assert_eq!(serde_json::from_str::<SelectionMessage<'_>>(&null).unwrap(), message(None));
+    }
+
+    #[test]
+    fn case_02_the_task_is_for_people_and_costs_no_message() {
+        let text = message(Some("CODE-1")).text();
+        let expected = SelectionMessage { task_id: "".into(), ..message(Some("CODE-1")) };
+        for task in [r#""taskId":null,"#, r#""taskId":7,"#, r#""taskId":"\ud800","#, ""] {
+            let text = text.replace(r#""taskId":"t","#, task);
+            assert_eq!(serde_json::from_str::<SelectionMessage<'_>>(&text).unwrap(), expected, "{text}");
+        }
     }
 }

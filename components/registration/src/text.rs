@@ -1,6 +1,7 @@
 //! Normalises text. Copied text contains invisible characters, and blanks, dashes and widths that a keyboard does not
 //! produce.
 
+use host_adapters_event::is_queue_char;
 use icu_normalizer::ComposingNormalizerBorrowed;
 use icu_properties::CodePointSetData;
 use icu_properties::props::{BinaryProperty, Dash, DefaultIgnorableCodePoint, EmojiComponent, VariationSelector};
@@ -12,6 +13,12 @@ pub fn trimmed(text: String) -> String {
     let start = text.trim_start_matches(|c: char| c.is_whitespace() || is_invisible(c));
     let trimmed = start.trim_end_matches(|c: char| c.is_whitespace() || is_invisible(c) && !is_part(c));
     if trimmed.len() == text.len() { text } else { trimmed.to_owned() }
+}
+
+/// Whether a message of a queue can hold the text. JSON escapes what no queue takes, except for U+FFFE and U+FFFF.
+pub fn fits_queue(text: &str) -> bool {
+    let is_plain = |byte: u8| (b' '..=b'~').contains(&byte);
+    text.bytes().all(is_plain) || text.chars().all(is_queue_char)
 }
 
 /// The visible characters, with a space for each blank and a hyphen for each dash, trimmed.
@@ -49,6 +56,16 @@ fn has<P: BinaryProperty>(c: char) -> bool {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_queue_takes_all_text_but_control_characters_and_what_is_no_character() {
+        for text in ["", "fan-1 ~", "Zoé\t\r\n", "\u{fffd}", "\u{10000}\u{10ffff}"] {
+            assert!(fits_queue(text), "{text:?}");
+        }
+        for text in ["\u{fffe}", "u\u{ffff}", "a\u{0}", "\u{1b}"] {
+            assert!(!fits_queue(text), "{text:?}");
+        }
+    }
 
     #[test]
     fn what_nobody_sees_is_trimmed() {

@@ -11,9 +11,9 @@ use serde_json::json;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use worker_kit::Disposition;
-use worker_kit::platform::ErrorKind;
+use worker_kit::platform::{Error, ErrorKind};
 use worker_kit::services::{ServiceError, isolate_by};
+use worker_kit::{Disposition, calls};
 
 /// Campaigns of one message. Slack recommends texts of 4,000 characters at most, and accepts 40,000.
 const PER_POST: usize = 20;
@@ -58,25 +58,31 @@ async fn read(ports: &impl Ports, sent: Vec<(usize, Sent)>) -> (Vec<Campaign>, V
     for (index, sent) in sent {
         by_campaign.entry(sent.message.campaign_id.clone()).or_default().push((index, sent));
     }
-    let keys = by_campaign.keys().flat_map(|id| [Counts::key(id), report::key(id)]);
-    let items = match ports.table().read(keys.collect::<Vec<Key>>()).await {
-        Ok(items) => items,
-        Err(error) => return (vec![], all(by_campaign.into_values().flatten(), &error.disposition())),
-    };
+    let keys: Vec<Key> = by_campaign.keys().flat_map(|id| [Counts::key(id), report::key(id)]).collect();
+    // An id of which the table takes no key costs no other campaign.
+    let items = calls::each(&keys, async |keys| ports.table().read(keys).await).await;
     let (mut campaigns, mut settled) = (vec![], vec![]);
     for ((id, sent), items) in by_campaign.into_iter().zip(items.chunks(2)) {
         let indices: Vec<_> = sent.iter().map(|(index, _)| *index).collect();
-        let item = |at: usize| items.get(at).and_then(Option::as_deref);
-        match Campaign::read(&id, sent, [item(0), item(1)]) {
+        match campaign(&id, sent, items) {
             Ok(campaign) => campaigns.push(campaign),
-            Err(problem) => settled.extend(indices.into_iter().map(|index| (index, Disposition::retry(&problem)))),
+            Err(disposition) => settled.extend(indices.into_iter().map(|index| (index, disposition.clone()))),
         }
     }
     (campaigns, settled)
 }
 
-fn all(sent: impl Iterator<Item = (usize, Sent)>, disposition: &Disposition) -> Vec<(usize, Disposition)> {
-    sent.map(|(index, _)| (index, disposition.clone())).collect()
+/// The campaign, of its two items. The error is the disposition of its messages.
+fn campaign(
+    id: &str,
+    sent: Vec<(usize, Sent)>,
+    items: &[Result<Option<String>, Error>],
+) -> Result<Campaign, Disposition> {
+    if let Some(error) = items.iter().find_map(|item| item.as_ref().err()) {
+        return Err(error.disposition());
+    }
+    let item = |at: usize| items.get(at)?.as_ref().ok()?.as_deref();
+    Campaign::read(id, sent, [item(0), item(1)]).map_err(Disposition::retry)
 }
 
 /// A campaign that is posted to Slack: its place in the batch, and the post.

@@ -226,6 +226,18 @@ fn req_008_what_slack_refuses_costs_no_other_campaign() {
     assert_eq!(world.texts().iter().map(|text| text.lines().count()).sum::<usize>(), 7);
 }
 
+#[test]
+fn req_008_a_campaign_whose_id_no_key_can_hold_costs_no_other() {
+    let world = counted([2, 0, 0]);
+    world.queue(&scoring(&"x".repeat(2_100), &json!({})));
+    let dispositions = world.deliver();
+    assert_eq!(dispositions[0], Disposition::Ack, "it is looked at again");
+    let Disposition::GiveUp(reason) = &dispositions[1] else { unreachable!("{dispositions:?}") };
+    assert!(reason.starts_with("invalid: "), "{reason}");
+    world.run(MINUTE_MS);
+    assert_eq!(world.texts().len(), 1);
+}
+
 /// Slack has it, but the confirmation is not written, as when the host is killed in between: the message comes again, and
 /// posts again what the counts are then.
 #[test]

@@ -8,9 +8,11 @@ use futures::{Stream, StreamExt, stream};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::pin::pin;
-use worker_kit::Disposition;
+use worker_kit::platform::Error;
+use worker_kit::platform::table::Update;
 use worker_kit::services::entry::Assignment;
 use worker_kit::services::{MAX_PER_REQUEST, isolate};
+use worker_kit::{Disposition, calls};
 
 /// Most campaigns at a time. The Entry Service's limit is per campaign, so one that must wait does not delay the
 /// others.
@@ -51,10 +53,26 @@ async fn campaign(ports: &impl Ports, campaign_id: String, Campaign { passes, lo
 
 /// Assigns the codes of one request, and writes them at once, so that a crash leaves at most this request unfinished.
 async fn winners(ports: &impl Ports, campaign_id: &str, jobs: Vec<Job>) -> Saved {
-    let (settled, assigned) = assign(ports, campaign_id, jobs).await;
-    let mut saved = Saved { settled, winners: vec![] };
+    let mut saved = Saved::default();
+    let present = leave_out_gone(ports, jobs, &mut saved.settled).await;
+    let (settled, assigned) = assign(ports, campaign_id, present).await;
+    saved.settled.extend(settled);
     saved.add(write(ports, assigned).await);
     saved
+}
+
+/// Leaves out winners who have no entry any more. The Entry Service may not know yet that they have left, and would assign
+/// their codes, which a later task of the market may have planned for other fans.
+async fn leave_out_gone(ports: &impl Ports, jobs: Vec<Job>, settled: &mut Settled) -> Vec<Job> {
+    let mut present = vec![];
+    for (job, item) in read(ports, jobs).await {
+        match item {
+            Ok(Some(_)) => present.push(job),
+            Ok(None) => settled.extend(job.settle(&verdict::gone())),
+            Err(disposition) => settled.extend(job.settle(&disposition)),
+        }
+    }
+    present
 }
 
 /// Repeats the request without the fans for whom it was refused, at most [`MAX_ROUNDS`] times. Returns what is settled,
@@ -114,10 +132,29 @@ fn assignments(jobs: &[Job]) -> Vec<Assignment> {
 /// Writes verdicts to the fans' items. Updates fail one by one: the others are done.
 async fn write(ports: &impl Ports, jobs: Vec<Job>) -> Saved {
     let mut saved = Saved::default();
-    if jobs.is_empty() {
-        return saved;
+    let jobs = jobs.into_iter().map(|job| (verdict::update(&job), job)).collect();
+    let unmet = update(ports, jobs, &mut saved).await;
+    let mut blank = vec![];
+    for (job, item) in read(ports, unmet).await {
+        match item
+            .map(|item| (verdict::update_of_blank(&job, item.as_deref()), verdict::why_not(&job, item.as_deref())))
+        {
+            Ok((Some(update), _)) => blank.push((update, job)),
+            Ok((None, disposition)) | Err(disposition) => saved.settled.extend(job.settle(&disposition)),
+        }
     }
-    let results = ports.update(jobs.iter().map(verdict::update).collect()).await;
+    let unmet = update(ports, blank, &mut saved).await;
+    saved.settled.extend(explain(ports, unmet).await);
+    saved
+}
+
+/// Makes updates, and says in `saved` what became of them. Returns the jobs whose items do not meet the condition.
+async fn update(ports: &impl Ports, jobs: Vec<(Update, Job)>, saved: &mut Saved) -> Vec<Job> {
+    if jobs.is_empty() {
+        return vec![];
+    }
+    let (updates, jobs): (Vec<_>, Vec<_>) = jobs.into_iter().unzip();
+    let results = ports.update(updates).await;
     let mut unmet = vec![];
     for (index, job) in jobs.into_iter().enumerate() {
         let written = match results.as_ref().map(|results| results.get(index)) {
@@ -135,8 +172,7 @@ async fn write(ports: &impl Ports, jobs: Vec<Job>) -> Saved {
             Written::Failed(disposition) => saved.settled.extend(job.settle(&disposition)),
         }
     }
-    saved.settled.extend(explain(ports, unmet).await);
-    saved
+    unmet
 }
 
 /// The dispositions of jobs whose items do not meet the condition, by the items as they are now.
@@ -150,22 +186,15 @@ async fn explain(ports: &impl Ports, jobs: Vec<Job>) -> Settled {
 
 /// The items of jobs as they are now; of one that could not be read, the disposition of its records.
 async fn read(ports: &impl Ports, jobs: Vec<Job>) -> Vec<(Job, Result<Option<String>, Disposition>)> {
-    if jobs.is_empty() {
-        return vec![];
+    let keys: Vec<_> = jobs.iter().map(Job::key).collect();
+    // A fan of whom the table takes no key costs no other.
+    let items = calls::each(&keys, async |keys| ports.read(keys).await).await;
+    let failed: Vec<_> = items.iter().filter_map(|item| item.as_ref().err()).collect();
+    if let Some(error) = failed.first() {
+        ports.warn("Items not read", json!({"items": failed.len(), "problem": error.message}));
     }
-    let items = ports.read(jobs.iter().map(Job::key).collect()).await;
-    if let Err(error) = &items {
-        ports.warn("Items not read", json!({"items": jobs.len(), "problem": error.message}));
-    }
-    let with_item = |(index, job): (usize, Job)| {
-        let item = match items.as_ref().map(|items| items.get(index)) {
-            Ok(Some(item)) => Ok(item.clone()),
-            Ok(None) => Err(Disposition::retry("table demand-table: the response does not mention the item")),
-            Err(error) => Err(error.disposition()),
-        };
-        (job, item)
-    };
-    jobs.into_iter().enumerate().map(with_item).collect()
+    let with_item = |(job, item): (Job, Result<_, Error>)| (job, item.map_err(|error| error.disposition()));
+    jobs.into_iter().zip(items).map(with_item).collect()
 }
 
 /// Queues one report a campaign and market. Winners whose report is not queued are delivered again, all of the market:

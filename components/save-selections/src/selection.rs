@@ -25,13 +25,8 @@ pub struct Prize {
 impl Selection {
     /// Checks a message. The error is a reason to reject the record, and names the field.
     pub fn new(message: SelectionMessage<'_>) -> Result<Self, String> {
-        let SelectionMessage { task_id, campaign_id, market_id, global_user_id, verdict, code } = message;
-        let texts = [
-            ("taskId", &task_id),
-            ("campaignId", &campaign_id),
-            ("marketId", &market_id),
-            ("globalUserId", &global_user_id),
-        ];
+        let SelectionMessage { task_id: _, campaign_id, market_id, global_user_id, verdict, code } = message;
+        let texts = [("campaignId", &campaign_id), ("marketId", &market_id), ("globalUserId", &global_user_id)];
         if let Some((field, _)) = texts.into_iter().find(|(_, text)| text.is_empty()) {
             return Err(format!("malformed: {field} is empty"));
         }
@@ -80,8 +75,18 @@ mod tests {
     }
 
     #[test]
+    fn case_02_the_task_which_is_for_people_costs_no_verdict() {
+        for task in [Value::Null, json!(""), json!(7)] {
+            assert_eq!(with("taskId", task.clone()), with("taskId", json!("t")), "{task}");
+        }
+        let mut body = winner();
+        body.as_object_mut().unwrap().remove("taskId");
+        assert!(Selection::new(serde_json::from_value(body).unwrap()).is_ok());
+    }
+
+    #[test]
     fn a_malformed_message_names_its_field() {
-        for field in ["taskId", "campaignId", "marketId", "globalUserId"] {
+        for field in ["campaignId", "marketId", "globalUserId"] {
             assert_eq!(with(field, json!("")).unwrap_err(), format!("malformed: {field} is empty"));
         }
         for code in [json!(""), Value::Null] {

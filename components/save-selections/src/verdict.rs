@@ -3,7 +3,7 @@
 use crate::plan::Job;
 use crate::selection::Prize;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use worker_kit::Disposition;
 use worker_kit::platform::{
     Error, ErrorKind,
@@ -92,6 +92,23 @@ pub fn update(job: &Job) -> Update {
     Update { key: job.key(), set, increment: vec![], remove: vec![], condition }
 }
 
+/// The update to repeat for a job whose update failed its condition because a text in the item is empty, which counts as
+/// absent, too. It expects these texts to be empty still. `None` if that does not make the condition hold.
+pub fn update_of_blank(job: &Job, item: Option<&str>) -> Option<Update> {
+    let item: Value = serde_json::from_str(item?).ok()?;
+    let mut update = update(job);
+    let mut is_blank = false;
+    for predicate in &mut update.condition {
+        if let Predicate::AbsentOrEquals((path, _)) = predicate
+            && item.get(path.as_str()).is_some_and(|held| held == "")
+        {
+            *predicate = Predicate::Equals((path.clone(), json!("").to_string()));
+            is_blank = true;
+        }
+    }
+    is_blank.then_some(update)
+}
+
 /// The outcome of an update with this error, or none.
 pub fn after_update(error: Option<&Error>) -> Written {
     match error {
@@ -113,7 +130,7 @@ enum Standing {
     Other,
 }
 
-/// The selection's attributes of an item; null counts as absent.
+/// The selection's attributes of an item; null and an empty text count as absent.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Holds {
@@ -125,7 +142,9 @@ impl Holds {
     /// Reads an item. The error is the disposition of its records.
     fn read(item: &str) -> Result<Self, Disposition> {
         let malformed = |problem| Disposition::Reject(format!("malformed: the item's {problem}"));
-        serde_json::from_str(item).map_err(malformed)
+        let Self { access_code, market_id } = serde_json::from_str(item).map_err(malformed)?;
+        let [access_code, market_id] = [access_code, market_id].map(|held| held.filter(|held| held != ""));
+        Ok(Self { access_code, market_id })
     }
 }
 
@@ -141,7 +160,8 @@ fn standing(won: &Prize, item: Option<&str>) -> Result<Standing, Disposition> {
     })
 }
 
-fn gone() -> Disposition {
+/// The disposition of a job whose fan has no item.
+pub fn gone() -> Disposition {
     Disposition::Skip("gone: the fan has no entry any more".to_owned())
 }
 
@@ -182,7 +202,6 @@ pub fn why_not(job: &Job, item: Option<&str>) -> Disposition {
 mod tests {
     use super::*;
     use crate::testing::{answer, job, lost, won};
-    use serde_json::json;
 
     const TOLD: &str = "the entry service answered with status 200";
 
@@ -241,6 +260,30 @@ mod tests {
         assert_eq!(update.condition, condition);
     }
 
+    /// Only where the item had an empty text is one expected; the rest of the condition stays.
+    #[test]
+    fn what_is_empty_is_expected_to_be_empty_still() {
+        let (winner, loser) = (job(won("u", "m", "A")), job(lost("u", "m")));
+        let condition = |job: &Job, item: Value| {
+            let written = update_of_blank(job, Some(&item.to_string()))?;
+            assert_eq!((written.key, written.set), (update(job).key, update(job).set));
+            Some(written.condition)
+        };
+        let equals = |path: &str| Predicate::Equals((path.to_owned(), r#""""#.to_owned()));
+        let exists = Predicate::Exists("pk".to_owned());
+        let market = Predicate::AbsentOrEquals(("marketId".to_owned(), r#""m""#.to_owned()));
+        let both = json!({"accessCode": "", "marketId": ""});
+        let all = vec![exists.clone(), equals("accessCode"), equals("marketId")];
+        assert_eq!(condition(&winner, both.clone()), Some(all));
+        let some = vec![exists.clone(), equals("accessCode"), market];
+        assert_eq!(condition(&winner, json!({"accessCode": "", "marketId": "n"})), Some(some));
+        assert_eq!(condition(&loser, both), Some(vec![exists, equals("accessCode")]));
+        for other in [json!({}), json!({"accessCode": "B"}), json!({"accessCode": null}), json!([])] {
+            assert_eq!(condition(&winner, other), None);
+        }
+        assert!(update_of_blank(&winner, None).is_none());
+    }
+
     #[test]
     fn no_update_touches_what_replication_goes_by() {
         for selection in [won("u", "m", "A"), lost("u", "m")] {
@@ -277,10 +320,13 @@ mod tests {
             (winner.clone(), Some(json!({"accessCode": "A", "marketId": "n"})), "FAILED"),
             (winner.clone(), Some(json!({"accessCode": "A", "marketId": "m"})), changed),
             (winner.clone(), Some(json!({"accessCode": null, "marketId": null})), changed),
+            (winner.clone(), Some(json!({"accessCode": "", "marketId": ""})), changed),
+            (winner.clone(), Some(json!({"accessCode": "", "marketId": "n"})), "FAILED"),
             (winner, Some(json!({"fields": "{}"})), changed),
             (loser.clone(), None, "gone"),
             (loser.clone(), Some(json!({"accessCode": "B"})), "winner"),
             (loser.clone(), Some(json!({"accessCode": null})), changed),
+            (loser.clone(), Some(json!({"accessCode": ""})), changed),
             (loser, Some(json!({"fields": "{}"})), changed),
         ] {
             assert_eq!(tell(selection.clone(), item.clone()), expected, "{selection:?} {item:?}");
@@ -299,7 +345,8 @@ mod tests {
             assert!(tell(Some(other)).is_err_and(|disposition| is_failed(&disposition)));
         }
         assert_eq!(tell(Some(json!({"accessCode": "A", "marketId": "m"}))), Ok(()), "assigned before");
-        for open in [json!({}), json!({"accessCode": null, "marketId": null, "verdict": null})] {
+        let [null, blank] = [Value::Null, json!("")].map(|none| json!({"accessCode": none, "marketId": none}));
+        for open in [json!({}), null, blank] {
             assert_eq!(tell(Some(open)), Err(refused.clone()));
         }
         assert!(matches!(tell(Some(json!([]))), Err(Disposition::Reject(_))));

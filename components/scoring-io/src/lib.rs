@@ -4,7 +4,6 @@
 //! - [`save`]: saves the records of a batch, so that each fan has one score item.
 //! - [`load`]: reads a file and queues its reports, over [`ports`]: all that load-scores and save-fanlist-scores do.
 
-mod calls;
 mod created;
 mod listed;
 pub mod load;
@@ -15,3 +14,5 @@ mod send;
 pub mod table;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+
+use worker_kit::calls;

@@ -170,9 +170,9 @@ impl<P: Ports> Loader<'_, P> {
         Disposition::retry_after(Some(0), format!("{} is not done yet", self.file.name()))
     }
 
-    /// Whether the call's time is over.
+    /// Whether the call is to end: its time is over, or its lines are.
     pub(crate) fn is_over(&self) -> bool {
-        self.ports.now_ms() >= self.until_ms
+        self.ports.now_ms() >= self.until_ms || self.listed.is_full()
     }
 
     /// Stores the progress.
@@ -254,7 +254,7 @@ impl<P: Ports> Loader<'_, P> {
         if !matches!(error.kind, ErrorKind::Changed | ErrorKind::NotFound) {
             return Err(error.disposition());
         }
-        self.finish(rows, batch, state, Tail::Stored).await?;
+        self.finish(rows, batch, state).await?;
         if error.kind == ErrorKind::Changed {
             return Err(Disposition::Skip(format!("replaced: {name}, of which another event tells")));
         }
@@ -275,16 +275,16 @@ impl<P: Ports> Loader<'_, P> {
         loop {
             match rows.read() {
                 Outcome::More => return Ok(Flow::More),
-                Outcome::Record(record) => {
-                    state.progress.add_campaign(&record.campaign_id);
-                    batch.add(ValidRow { line: rows.line(), record: *record });
+                Outcome::Record(row) => {
+                    state.progress.add_campaign(&row.record.campaign_id);
+                    batch.add(*row);
                 }
                 Outcome::Invalid(row) => self.listed.invalid(self.ports, &self.file, &row),
                 Outcome::Unreadable(problem) => {
                     return Err(Disposition::Reject(format!("unreadable: {}: {problem}", self.file.name())));
                 }
                 Outcome::End => {
-                    self.finish(rows, batch, state, Tail::Stored).await?;
+                    self.finish(rows, batch, state).await?;
                     self.end(state, "File read").await?;
                     return Ok(Flow::End);
                 }
@@ -294,7 +294,7 @@ impl<P: Ports> Loader<'_, P> {
             }
             self.send_part(rows, batch).await?;
             if self.is_over() {
-                self.finish(rows, batch, state, Tail::Stored).await?;
+                self.finish(rows, batch, state).await?;
                 return Ok(Flow::Over);
             }
             if batch.is_full(rows, &state.progress) {
@@ -343,14 +343,8 @@ impl<P: Ports> Loader<'_, P> {
     }
 
     /// The same of the last batch, to its end.
-    async fn finish<'f>(
-        &'f self,
-        rows: &Rows,
-        batch: &mut Batch<'f>,
-        state: &mut State,
-        tail: Tail,
-    ) -> Result<(), Disposition> {
-        self.begin_to_finish(rows, batch, state, tail).await?;
+    async fn finish<'f>(&'f self, rows: &Rows, batch: &mut Batch<'f>, state: &mut State) -> Result<(), Disposition> {
+        self.begin_to_finish(rows, batch, state, Tail::Stored).await?;
         batch.finished(state).await
     }
 

@@ -73,10 +73,15 @@ impl<P: Ports> Loader<'_, P> {
         self.send_reports(&unstored.map(message).collect::<Vec<_>>()).await
     }
 
+    /// Sends the messages. One that no queue takes costs no other: its campaign is not reported, which is an error in the log.
     async fn send_reports(&self, messages: &[Message]) -> Result<(), Disposition> {
         let body = |message: &Message| json!(message).to_string();
         let sent = messages::send(messages, body, async |bodies| self.ports.report(bodies).await).await;
-        sent.map_err(|error| error.disposition())
+        for (message, error) in sent.map_err(|error| error.disposition())? {
+            let data = json!({"file": self.file.name(), "campaignId": message.campaign_id, "problem": error.message});
+            self.ports.error("Campaign not reported, whose message is wrong in itself", data);
+        }
+        Ok(())
     }
 
     /// Looks whether the file's last records are saved; the call ends if they are not.

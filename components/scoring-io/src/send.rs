@@ -2,7 +2,7 @@
 //! the worker's data stream.
 
 use crate::calls;
-use crate::listed::Listed;
+use crate::listed::{Listed, LostRow};
 use crate::ports::Ports;
 use crate::save;
 use scoring::fan::jobs;
@@ -11,7 +11,6 @@ use scoring::record::ScoreRecord;
 use scoring::rows::ValidRow;
 use scoring::schema::Kind;
 use scoring::tail::partition_key;
-use serde_json::json;
 use std::collections::BTreeMap;
 use worker_kit::Disposition;
 use worker_kit::platform::Error;
@@ -21,9 +20,8 @@ use worker_kit::platform::data_streams::DataRecord;
 const ATTEMPTS: u32 = 6;
 /// The first pause between attempts, milliseconds. Each is twice as long as the one before: 3.1 s together.
 const PAUSE_MS: u64 = 100;
-
-/// A row on its way to the stream, with its line in the file.
-type Sent = (u64, DataRecord);
+/// Bytes of most records, so that their buffer does not grow.
+const RECORD_BYTES: usize = 512;
 
 /// Sends rows. One that is wrong in itself is logged and left out: returns the lines of these.
 ///
@@ -36,33 +34,33 @@ pub(crate) async fn send(
     rows: Vec<ValidRow>,
     listed: &Listed,
 ) -> Result<Vec<u64>, Disposition> {
-    let mut lines = vec![];
-    let mut lost = |message, (line, record): &Sent, reason: &str| {
-        lines.push(*line);
-        let fan = &record.partition_key;
-        listed.lost(ports, message, json!({"file": file.name(), "line": line, "fan": fan, "reason": reason}));
+    let lost_row = |message, row: &ValidRow, reason: &str| {
+        let (fan, reason) = (partition_key(&row.record).to_owned(), reason.to_owned());
+        LostRow { message, line: row.line, fan, reason }
     };
-    let mut data: Vec<Sent> = rows.iter().map(|row| (row.line, data_record(&row.record))).collect();
+    let (mut lost, mut saved) = (vec![], rows.iter().collect::<Vec<_>>());
     if kind == Kind::Fanlist {
-        let unsaved = save(ports, rows.into_iter().map(|row| row.record).collect()).await?;
-        let mut saved = vec![];
-        for (index, sent) in data.into_iter().enumerate() {
-            match unsaved.get(&index) {
-                Some(reason) => lost("Row not saved", &sent, reason),
-                None => saved.push(sent),
-            }
-        }
-        data = saved;
+        let unsaved = save(ports, rows.iter().map(|row| row.record.clone()).collect()).await?;
+        lost.extend(
+            unsaved
+                .iter()
+                .filter_map(|(index, reason)| rows.get(*index).map(|row| lost_row("Row not saved", row, reason))),
+        );
+        saved = rows.iter().enumerate().filter(|(index, _)| !unsaved.contains_key(index)).map(|(_, row)| row).collect();
     }
-    let wrong = put(ports, &data).await.map_err(|error| error.disposition())?;
-    wrong.iter().for_each(|(sent, error)| lost("Row not put", sent, &error.message));
-    Ok(lines)
+    let wrong = put(ports, saved).await.map_err(|error| error.disposition())?;
+    lost.extend(wrong.into_iter().map(|(row, error)| lost_row("Row not put", row, &error.message)));
+    // Before the progress is stored: no later call tells of them.
+    listed.lost(ports, file, &lost);
+    Ok(lost.into_iter().map(|row| row.line).collect())
 }
 
 /// A record of a data stream, under its [`partition_key`].
-pub fn data_record(record: &ScoreRecord) -> DataRecord {
+fn data_record(record: &ScoreRecord) -> DataRecord {
+    let mut data = Vec::with_capacity(RECORD_BYTES);
     // A record can always be serialised.
-    DataRecord { partition_key: partition_key(record).to_owned(), data: serde_json::to_vec(record).unwrap_or_default() }
+    let _ = serde_json::to_writer(&mut data, record);
+    DataRecord { partition_key: partition_key(record).to_owned(), data }
 }
 
 /// Saves records; those whose jobs fail for now are tried again. Returns the indices of those that are wrong in themselves,
@@ -93,20 +91,21 @@ async fn save(ports: &impl Ports, records: Vec<ScoreRecord>) -> Result<BTreeMap<
     Ok(unsaved)
 }
 
-/// Puts records to the worker's data stream; those that fail alone are put again. Returns those that are wrong in
-/// themselves, with their errors.
-async fn put<'a>(ports: &impl Ports, records: &'a [Sent]) -> Result<Vec<(&'a Sent, Error)>, Error> {
-    let (mut open, mut wrong) = (records.iter().collect::<Vec<_>>(), vec![]);
+/// Puts rows to the worker's data stream; those that fail alone are put again. Returns those that are wrong in themselves,
+/// with their errors.
+async fn put<'a>(ports: &impl Ports, mut open: Vec<&'a ValidRow>) -> Result<Vec<(&'a ValidRow, Error)>, Error> {
+    let mut wrong = vec![];
     for attempt in 1.. {
-        let put = async |records: Vec<&Sent>| ports.put(records.into_iter().map(|it| it.1.clone()).collect()).await;
+        let put =
+            async |rows: Vec<&ValidRow>| ports.put(rows.iter().map(|row| data_record(&row.record)).collect()).await;
         let results = calls::each(&open, put).await;
         let (mut failed, mut problem) = (vec![], None);
-        for (sent, result) in open.into_iter().zip(results) {
+        for (row, result) in open.into_iter().zip(results) {
             match result.and_then(|result| result) {
                 Ok(_) => {}
-                Err(error) if error.is_wrong() => wrong.push((sent, error)),
+                Err(error) if error.is_wrong() => wrong.push((row, error)),
                 Err(error) => {
-                    failed.push(sent);
+                    failed.push(row);
                     problem = Some(error);
                 }
             }

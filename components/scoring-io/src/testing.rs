@@ -8,6 +8,10 @@ use std::collections::BTreeMap;
 use worker_kit::platform::{Error, ErrorKind};
 use worker_kit::testing::{Choices, Fate};
 
+/// The longest keys of a table.
+const MAX_PK_BYTES: usize = 2_048;
+const MAX_SK_BYTES: usize = 1_024;
+
 /// The world.
 #[derive(Debug, Default)]
 pub struct World {
@@ -54,6 +58,10 @@ impl World {
 
 impl Table for World {
     async fn read(&self, keys: Vec<Key>) -> Result<Vec<Option<String>>, Error> {
+        // DynamoDB refuses the whole request.
+        if keys.iter().any(|key| key.pk.len() > MAX_PK_BYTES || key.sk.len() > MAX_SK_BYTES) {
+            return Err(Error::new(ErrorKind::Invalid, "a key is too long"));
+        }
         self.call(|| keys.iter().map(|key| self.table.borrow().get(key)).collect()).await
     }
 

@@ -28,6 +28,7 @@
 
 use crate::fan;
 use crate::table::{Change, Condition, Key};
+use host_adapters_json::lenient::whole_or_zero;
 use registration::entry;
 use serde::{Deserialize, Serialize, Serializer, de};
 use serde_json::Value;
@@ -48,10 +49,13 @@ const CLOSED: &str = "closed";
 #[serde(default)]
 pub struct Totals {
     /// Fans that scoring found eligible.
+    #[serde(deserialize_with = "whole_or_zero")]
     pub verified: i64,
     /// Fans that it did not.
+    #[serde(deserialize_with = "whole_or_zero")]
     pub rejected: i64,
     /// Fans that a selection chose.
+    #[serde(deserialize_with = "whole_or_zero")]
     pub selected: i64,
 }
 

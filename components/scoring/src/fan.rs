@@ -56,11 +56,15 @@ impl Name {
 
     /// The key of the score item that has this name.
     pub fn score_key(&self, campaign_id: &str) -> Key {
-        let sk = match self {
+        Key::of_campaign(campaign_id, self.score_sk())
+    }
+
+    /// The sort key of that item.
+    pub(crate) fn score_sk(&self) -> String {
+        match self {
             Self::Member(id) | Self::User(id) => format!("{SCORE}{id}"),
             Self::Email(address) => format!("{SCORE}email:{address}"),
-        };
-        Key::of_campaign(campaign_id, sk)
+        }
     }
 
     /// The key of the alias item of this name; a memberId has none.

@@ -3,7 +3,7 @@
 //! An item that gets a stronger name is written anew before the old one is removed ([`crate::save`]), so for a moment a
 //! fan has two or three. The strongest one has the names of the others.
 
-use crate::fan::SCORE;
+use crate::fan::{Name, SCORE};
 use crate::record::Verification;
 use serde::Deserialize;
 use std::collections::HashSet;
@@ -36,23 +36,26 @@ impl Fans {
     /// What an item counts as, and by how much: 1, or 0 for a fan who is counted. It is less than that for one whose weaker
     /// names were counted as so many fans. `None` if it is no score.
     pub fn count(&mut self, item: &str) -> Option<(Verification, i64)> {
-        let item: Item = serde_json::from_str(item).ok()?;
-        let own = item.sk.strip_prefix(SCORE)?;
-        let email = item.email.as_ref().map(|address| format!("email:{address}"));
-        let (is_weak, others) = match (&item.member_id, &item.global_user_id) {
-            (Some(member), user) if member == own => (false, vec![user.clone(), email]),
-            (_, Some(user)) if user == own => (true, vec![email]),
-            _ => (true, vec![]),
-        };
-        let own = hash(own);
-        if is_weak && self.others.contains(&own) {
-            return Some((item.verification, 0));
+        let Item { sk, verification, member_id, global_user_id, email } = serde_json::from_str(item).ok()?;
+        if !sk.starts_with(SCORE) {
+            return None;
         }
-        let others: Vec<u64> = others.into_iter().flatten().map(|name| hash(&name)).collect();
+        let is_member = member_id.is_some();
+        // From the strongest one on.
+        let names = [member_id.map(Name::Member), global_user_id.map(Name::User), email.map(Name::Email)];
+        let keys: Vec<String> = names.iter().flatten().map(Name::score_sk).collect();
+        let place = keys.iter().position(|key| *key == sk);
+        let is_weak = !(is_member && place == Some(0));
+        let others = place.and_then(|place| keys.get(place + 1..)).unwrap_or_default();
+        let own = hash(&sk);
+        if is_weak && self.others.contains(&own) {
+            return Some((verification, 0));
+        }
+        let others: Vec<u64> = others.iter().map(|key| hash(key)).collect();
         let counted: i64 = others.iter().map(|name| i64::from(self.weak.remove(name))).sum();
         note(&mut self.others, others);
         note(&mut self.weak, is_weak.then_some(own));
-        Some((item.verification, 1 - counted))
+        Some((verification, 1 - counted))
     }
 }
 
@@ -61,9 +64,9 @@ fn note(names: &mut HashSet<u64>, more: impl IntoIterator<Item = u64>) {
     names.extend(more.into_iter().take(room));
 }
 
-fn hash(name: &str) -> u64 {
+fn hash(sk: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
-    name.hash(&mut hasher);
+    sk.hash(&mut hasher);
     hasher.finish()
 }
 

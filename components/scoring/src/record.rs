@@ -4,11 +4,20 @@ use crate::column::{Cells, Column, Fault};
 use crate::file::{File, Sequencer};
 use crate::schema::{Kind, boolean, integer};
 use crate::score::Score;
+use host_adapters_json::lenient::{if_readable, optional_whole};
 use registration::email;
-use serde::{Deserialize, Serialize};
+use registration::text::fits_queue;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Most characters of an id, as the schemas of rows have it.
 const MAX_ID_CHARS: usize = 128;
+
+/// The columns of ids. The campaign's is in the message that has it reported, so none may hold what no queue takes.
+const IDS: [Column; 5] =
+    [Column::CampaignId, Column::MemberId, Column::GlobalUserId, Column::MarketId, Column::EventId];
+
+/// The fault of an id that no message can hold.
+const NOT_FOR_QUEUES: &str = "contains a character that no queue takes";
 
 /// The score of a fan in a campaign.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -23,28 +32,33 @@ pub struct ScoreRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub global_user_id: Option<String>,
     /// The fan's e-mail address, normalised.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "if_readable")]
     pub email: Option<String>,
     /// The market that the score is for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "filled")]
     pub market_id: Option<String>,
     /// The event that the score is for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "filled")]
     pub event_id: Option<String>,
     /// The place of the event among the fan's, from 0.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "optional_whole")]
     pub rank: Option<u32>,
     /// The score.
     pub score: Score,
     /// The file's `verdict`. `verdict` itself is the selection's word.
     pub verification: Verification,
     /// Whether the fan is chosen for access.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "if_readable")]
     pub selected: Option<bool>,
     /// The file that the record comes from, `<bucket>/<key>`.
     pub file: String,
     /// That file's place among others.
     pub sequencer: Sequencer,
+}
+
+/// A text that a record can do without: an empty one is as absent, as an empty cell of a row is.
+fn filled<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    Ok(if_readable(from)?.filter(|text: &String| !text.is_empty()))
 }
 
 /// What scoring found of a fan. Rejected fans are not eligible.
@@ -69,6 +83,9 @@ impl ScoreRecord {
             cells.set(Column::Email, "");
         }
         kind.schema().map_err(Fault::of_row)?.check(&cells)?;
+        if let Some(column) = IDS.into_iter().find(|id| cells.get(*id).is_some_and(|text| !fits_queue(text))) {
+            return Err(Fault::of(column, NOT_FOR_QUEUES));
+        }
         let text = |column| cells.get(column).map(str::to_owned);
         let unreadable = |column| move || Fault::of(column, "cannot be read");
         let score = cells.get(Column::Score).ok_or_else(unreadable(Column::Score))?;
@@ -93,11 +110,13 @@ impl ScoreRecord {
         })
     }
 
-    /// Checks a record that was read from JSON, as from a stream that others may put to.
+    /// Checks a record that was read from JSON, as from a stream that others may put to. As in a row, an address is
+    /// normalised, and left out if it is not one.
     ///
     /// # Errors
     /// The first fault, with its field.
-    pub fn checked(self) -> Result<Self, String> {
+    pub fn checked(mut self) -> Result<Self, String> {
+        self.email = self.email.as_deref().and_then(email::normalise);
         let ids = [
             ("campaignId", Some(&self.campaign_id)),
             ("memberId", self.member_id.as_ref()),
@@ -109,8 +128,8 @@ impl ScoreRecord {
         if let Some((field, _)) = ids.into_iter().find(|(_, id)| id.is_some_and(is_bad)) {
             return Err(format!("malformed: {field} is empty or has more than {MAX_ID_CHARS} characters"));
         }
-        if self.email.as_ref().is_some_and(|address| email::normalise(address).as_ref() != Some(address)) {
-            return Err("malformed: email is not a normalised address".to_owned());
+        if let Some((field, _)) = ids.into_iter().find(|(_, id)| id.is_some_and(|id| !fits_queue(id))) {
+            return Err(format!("malformed: {field} {NOT_FOR_QUEUES}"));
         }
         if self.member_id.is_none() && self.global_user_id.is_none() && self.email.is_none() {
             return Err("malformed: memberId, globalUserId and email are missing".to_owned());
@@ -191,6 +210,15 @@ mod tests {
     }
 
     #[test]
+    fn point_1_an_id_that_no_message_can_hold_is_invalid() {
+        for column in IDS {
+            let fault = read(Kind::Scrubbed, &[(column, "c\u{fffe}d")]).unwrap_err();
+            assert_eq!(fault, Fault::of(column, NOT_FOR_QUEUES));
+        }
+        assert_eq!(read(Kind::Scrubbed, &[(Column::MemberId, "Zoé \u{10000}")]).unwrap().campaign_id, "c");
+    }
+
+    #[test]
     fn case_01_a_score_that_the_table_does_not_hold_is_invalid() {
         let fault = read(Kind::Scrubbed, &[(Column::Score, "0.123456789012345678901234567890123456789")]).unwrap_err();
         assert_eq!(fault, Fault::of(Column::Score, "has more than 38 significant digits"));
@@ -206,20 +234,70 @@ mod tests {
             json.as_object_mut().unwrap().insert(field.to_owned(), value);
             serde_json::from_value::<ScoreRecord>(json).map_err(|error| error.to_string())?.checked()
         };
-        for field in ["campaignId", "memberId", "globalUserId", "marketId", "eventId"] {
-            for id in ["", &long] {
-                let problem = with(field, json!(id)).unwrap_err();
-                assert_eq!(problem, format!("malformed: {field} is empty or has more than 128 characters"));
-            }
+        let empty = ["campaignId", "memberId", "globalUserId"].map(|field| (field, ""));
+        let long =
+            ["campaignId", "memberId", "globalUserId", "marketId", "eventId"].map(|field| (field, long.as_str()));
+        for (field, id) in empty.into_iter().chain(long) {
+            let problem = with(field, json!(id)).unwrap_err();
+            assert_eq!(problem, format!("malformed: {field} is empty or has more than 128 characters"));
         }
-        assert_eq!(
-            with("email", json!("Fan@Example.com")).unwrap_err(),
-            "malformed: email is not a normalised address"
-        );
+        for field in ["campaignId", "memberId", "globalUserId", "marketId", "eventId"] {
+            let problem = with(field, json!("c\u{fffe}")).unwrap_err();
+            assert_eq!(problem, format!("malformed: {field} contains a character that no queue takes"));
+        }
         let nameless = ScoreRecord { member_id: None, email: None, ..good.clone() };
         let problem = nameless.checked().unwrap_err();
         assert_eq!(problem, "malformed: memberId, globalUserId and email are missing");
         assert!(with("score", json!("high")).unwrap_err().contains("score"));
+    }
+
+    #[test]
+    fn case_21_a_rank_is_a_whole_number_however_it_is_written() {
+        let good = read(Kind::Scrubbed, &[]).unwrap();
+        let text = serde_json::to_string(&good).unwrap();
+        assert!(text.contains(r#""rank":0,"#), "{text}");
+        let read = |rank: &str| {
+            let text = text.replace(r#""rank":0,"#, &format!(r#""rank":{rank},"#));
+            serde_json::from_str::<ScoreRecord>(&text).map_err(|error| error.to_string())
+        };
+        for rank in ["0.0", "0e0", "-0.0"] {
+            assert!(read(rank).unwrap().checked().unwrap().is_for_entry_service(), "{rank}");
+        }
+        assert_eq!(read("12.0").unwrap().rank, Some(12));
+        for rank in ["0.5", "-1", "4294967296", "\"0\""] {
+            assert!(read(rank).is_err(), "{rank}");
+        }
+    }
+
+    #[test]
+    fn case_02_what_a_record_of_a_stream_does_not_need_costs_no_record() {
+        let good =
+            r#""memberId":"m","campaignId":"c","score":1,"verification":"verified","file":"b/f","sequencer":"1""#;
+        let read = |more: &str| {
+            let record = serde_json::from_str::<ScoreRecord>(&format!("{{{good}{more}}}"));
+            record.map_err(|error| error.to_string()).and_then(ScoreRecord::checked)
+        };
+        let plain = read("").unwrap();
+        for more in [
+            r#","email":"nobody""#,
+            r#","email":7"#,
+            r#","email":null"#,
+            r#","eventId":7"#,
+            r#","marketId":{"id":"m"}"#,
+            r#","marketId":"""#,
+            r#","eventId":"\ud800""#,
+            r#","selected":"yes""#,
+            r#","rank":null"#,
+        ] {
+            assert_eq!(read(more), Ok(plain.clone()), "{more}");
+        }
+        for text in ["Fan@Example.com", " fan@example.com"] {
+            let email = Some("fan@example.com".to_owned());
+            assert_eq!(read(&format!(r#","email":"{text}""#)), Ok(ScoreRecord { email, ..plain.clone() }), "{text}");
+        }
+        let nameless = good.replace(r#""memberId":"m","#, r#""email":"nobody","#);
+        let nameless = serde_json::from_str::<ScoreRecord>(&format!("{{{nameless}}}")).unwrap();
+        assert_eq!(nameless.checked().unwrap_err(), "malformed: memberId, globalUserId and email are missing");
     }
 
     #[test]

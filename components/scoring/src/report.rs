@@ -10,6 +10,7 @@
 
 use crate::counts::Totals;
 use crate::table::{Change, Key};
+use host_adapters_json::lenient::{if_readable, null_as_default, optional_whole, whole_or_zero};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::fmt::Write;
@@ -17,7 +18,7 @@ use std::fmt::Write;
 /// The sort key of the counts that Slack was told last.
 pub const SORT_KEY: &str = "meta:slack:counts";
 /// Seconds until the counts are looked at again.
-pub const DELAY_SECS: u32 = 10;
+pub const DELAY_SECS: u32 = 5;
 /// Milliseconds after the end of a file, or else the message, after which counts are told that still change: with another
 /// look and the wait for Slack's rate limit, within the 60 seconds that scoring asks for.
 pub const SETTLE_MS: u64 = 40 * 1_000;
@@ -31,22 +32,22 @@ pub const PATIENCE_MS: u64 = 10 * 60 * 1_000;
 pub struct Message {
     /// The campaign.
     pub campaign_id: String,
-    /// The market, of a selection.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The market, of a selection: for people.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "if_readable")]
     pub market_id: Option<String>,
     /// What is done.
     pub source: Source,
-    /// The file, of scoring: `<bucket>/<key>`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The file, of scoring: `<bucket>/<key>`, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "if_readable")]
     pub file: Option<String>,
     /// What the counts are at least, once all is counted.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub expected: Expected,
     /// When the last row of the file was done, milliseconds since 1970: Slack is to know of it within 60 seconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "optional_whole")]
     pub ended_ms: Option<u64>,
     /// When the first message was sent of which this one is a delayed copy, milliseconds since 1970.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "optional_whole")]
     pub since_ms: Option<u64>,
     /// The counts at the last look, of a delayed copy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -68,13 +69,13 @@ pub enum Source {
 #[serde(default)]
 pub struct Expected {
     /// Of verified fans.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "optional_whole")]
     pub verified: Option<i64>,
     /// Of rejected fans.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "optional_whole")]
     pub rejected: Option<i64>,
     /// Of selected fans.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "optional_whole")]
     pub selected: Option<i64>,
 }
 
@@ -88,7 +89,7 @@ pub struct Told {
     /// The message that tells new ones now.
     pub teller: Option<String>,
     /// When it said so, milliseconds since 1970.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "whole_or_zero")]
     pub claimed_ms: u64,
 }
 
@@ -272,6 +273,10 @@ fn grouped(number: i64) -> String {
 pub fn body(text: &str) -> Value {
     serde_json::json!({ "text": text })
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod reading;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic, reason = "tests")]

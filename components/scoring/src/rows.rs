@@ -19,7 +19,6 @@ pub struct Rows {
     reader: Reader,
     header: Option<Header>,
     counts: Counts,
-    line: u64,
 }
 
 /// Where the reading of a file stands, behind all that was returned.
@@ -70,7 +69,7 @@ pub enum Outcome {
     /// The next range of bytes is needed, or [`Rows::finish`].
     More,
     /// A valid row.
-    Record(Box<ScoreRecord>),
+    Record(Box<ValidRow>),
     /// An invalid row, to be logged. It does not block the others.
     Invalid(InvalidRow),
     /// Nothing in the file can be read.
@@ -115,7 +114,7 @@ impl Rows {
         if let Some(Header(columns)) = &header {
             reader.expect_width(columns.len());
         }
-        Self { kind, file, reader, header, counts, line: place.line }
+        Self { kind, file, reader, header, counts }
     }
 
     /// Takes the bytes that follow.
@@ -131,11 +130,6 @@ impl Rows {
     /// The place behind all that was returned.
     pub fn place(&self) -> Place {
         self.reader.place()
-    }
-
-    /// The line in which the row begins that was read last, from 1.
-    pub fn line(&self) -> u64 {
-        self.line
     }
 
     /// The rows that were returned.
@@ -157,13 +151,10 @@ impl Rows {
                 (Next::End, _) => return Outcome::End,
                 (Next::Invalid { .. }, None) => return Outcome::Unreadable("the first line is not a header"),
                 (Next::Invalid { line, fault }, Some(_)) => invalid(line, fault),
-                (Next::Row(row), Some(header)) => {
-                    self.line = row.line;
-                    match header.record(self.kind, row, &self.file) {
-                        Ok(record) => Outcome::Record(Box::new(record)),
-                        Err(fault) => invalid(row.line, fault),
-                    }
-                }
+                (Next::Row(row), Some(header)) => match header.record(self.kind, row, &self.file) {
+                    Ok(record) => Outcome::Record(Box::new(ValidRow { line: row.line, record })),
+                    Err(fault) => invalid(row.line, fault),
+                },
                 (Next::Row(row), None) => match Header::new(row) {
                     Ok(header) => {
                         self.reader.expect_width(header.0.len());
@@ -229,8 +220,9 @@ mod tests {
                     Some(range) => rows.push(range),
                     None => rows.finish(),
                 },
-                Outcome::Record(record) => {
-                    found.push(format!("{} {}", record.member_id.unwrap_or_default(), record.score.as_json()))
+                Outcome::Record(row) => {
+                    let ScoreRecord { member_id, score, .. } = row.record;
+                    found.push(format!("{} {}", member_id.unwrap_or_default(), score.as_json()));
                 }
                 Outcome::Invalid(row) => found.push(row.to_string()),
                 Outcome::Unreadable(problem) => found.push(problem.to_owned()),
@@ -341,7 +333,7 @@ mod tests {
                 rows.push(range);
                 while found.len() < crash {
                     match rows.read() {
-                        Outcome::Record(record) => found.push(format!("m {}", record.score.as_json())),
+                        Outcome::Record(row) => found.push(format!("m {}", row.record.score.as_json())),
                         Outcome::Invalid(row) => found.push(row.to_string()),
                         _ => break,
                     }

@@ -4,6 +4,7 @@ use crate::log::{Level, Measured};
 use crate::{Attribute, Event, log};
 use chrono::Utc;
 use serde_json::{Map, Value};
+use std::time::Duration;
 
 /// Passed to every worker with its call. It is cheap to make; [`Call::of`] makes one for a single record of a batch.
 #[derive(Clone, Debug)]
@@ -23,6 +24,12 @@ impl Call {
         let variable = |name| std::env::var(name).ok();
         let threshold = Level::threshold(variable("LOG_LEVEL").as_deref(), variable("CONFIG_ENV").as_deref());
         Self { worker, threshold, correlation_id, traceparent, campaign_id: None }
+    }
+
+    /// The wall time of a call: when it is over, the host ends the call. `None` where the host does not tell, as Spin's.
+    pub fn wall_time() -> Option<Duration> {
+        let seconds = std::env::var("REQUEST_TIMEOUT_SECS").ok()?.parse().ok()?;
+        Some(Duration::from_secs(seconds))
     }
 
     /// The same call, with the context of one record of its batch.

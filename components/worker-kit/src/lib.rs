@@ -2,16 +2,18 @@
 //!
 //! - [`batch_worker!`] and [`request_worker!`] make a component of a [`BatchWorker`] or [`RequestWorker`].
 //! - [`batch`]: what workers share that read records before they handle them.
-//! - [`pages`]: lists that come in pages; [`messages`]: many messages for one queue.
+//! - [`pages`]: lists that come in pages; [`messages`]: many messages for one queue; [`calls`]: calls about many parts.
 //! - [`lambda`]: the event JSON of AWS Lambda, both ways. Pure.
 //! - [`endpoint`]: the HTTP endpoint at `/workers/<id>`, which uses these events.
 //! - [`Call`], [`log`]: logs and spans that carry the call's correlation id.
+//! - [`lenient`]: members of bodies that somebody else writes.
 //! - [`platform`], [`services`], [`cache`]: the interfaces that a worker may call.
 
 pub mod batch;
 pub mod bindings;
 pub mod cache;
 mod call;
+pub mod calls;
 pub mod endpoint;
 mod export;
 pub mod lambda;
@@ -32,6 +34,7 @@ pub mod worker;
 static ALLOCATOR: talc::wasm::WasmDynamicTalc = talc::wasm::new_wasm_dynamic_allocator();
 
 pub use call::{Call, Span};
+pub use host_adapters_json::lenient;
 pub use worker::{
     Attribute, AttributeValue, BatchWorker, Disposition, Event, Failure, Payload, Request, RequestWorker, Response,
     Retry,

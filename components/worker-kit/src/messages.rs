@@ -11,7 +11,8 @@ const CALLS: usize = 4;
 const SENDS: usize = 4;
 
 /// Sends a message for each of the parts, in their order; `send` sends bodies and tells for each whether it was accepted.
-/// Messages that fail are sent again, and no others.
+/// Messages that fail are sent again, and no others. One that is wrong in itself costs no other: returns the parts of such
+/// messages, with their errors.
 ///
 /// # Errors
 /// The first failure that stays; it says how many messages of its call are not queued.
@@ -19,25 +20,29 @@ pub async fn send<T>(
     parts: &[T],
     body: impl Fn(&T) -> String,
     send: impl AsyncFn(Vec<String>) -> Result<Vec<Result<String, Error>>, Error>,
-) -> Result<(), Error> {
+) -> Result<Vec<(&T, Error)>, Error> {
     let calls = stream::iter(parts.chunks(PER_CALL)).map(|parts| send_call(parts, &body, &send));
-    calls.buffered(CALLS).try_collect().await
+    calls.buffered(CALLS).try_concat().await
 }
 
-async fn send_call<T>(
-    parts: &[T],
+async fn send_call<'a, T>(
+    parts: &'a [T],
     body: &impl Fn(&T) -> String,
     send: &impl AsyncFn(Vec<String>) -> Result<Vec<Result<String, Error>>, Error>,
-) -> Result<(), Error> {
-    let mut unsent: Vec<_> = parts.iter().collect();
+) -> Result<Vec<(&'a T, Error)>, Error> {
+    let (mut unsent, mut lost): (Vec<&'a T>, Vec<(&'a T, Error)>) = (parts.iter().collect(), vec![]);
     let mut problem = Error::new(ErrorKind::Unavailable, "the response does not mention every message");
     for _ in 0..SENDS {
         match send(unsent.iter().copied().map(body).collect()).await {
             Err(error) => problem = error,
             Ok(results) => {
                 let mut results = results.into_iter();
-                unsent.retain(|_| match results.next() {
+                unsent.retain(|part| match results.next() {
                     Some(Ok(_)) => false,
+                    Some(Err(error)) if error.is_wrong() => {
+                        lost.push((*part, error));
+                        false
+                    }
                     Some(Err(error)) => {
                         problem = error;
                         true
@@ -47,7 +52,7 @@ async fn send_call<T>(
             }
         }
         if unsent.is_empty() {
-            return Ok(());
+            return Ok(lost);
         }
         if !problem.is_retryable() {
             break;
@@ -62,10 +67,11 @@ mod tests {
     use super::*;
     use futures::executor::block_on;
     use std::cell::{Cell, RefCell};
+    use std::collections::BTreeSet;
 
     /// Sends this many messages to a queue that answers as `accept` says to the n-th message that it is sent. Returns
-    /// the accepted ones, and the result.
-    fn sent(count: usize, accept: impl Fn(usize) -> Result<String, Error>) -> (Vec<usize>, Result<(), Error>) {
+    /// the accepted ones, and the result: the messages that no queue can accept.
+    fn sent(count: usize, accept: impl Fn(usize) -> Result<String, Error>) -> (Vec<usize>, Result<Vec<usize>, Error>) {
         let (accepted, seen) = (RefCell::new(vec![]), Cell::new(0));
         let queue = async |bodies: Vec<String>| {
             let one = |body: String| {
@@ -78,7 +84,8 @@ mod tests {
         };
         let parts: Vec<_> = (0..count).collect();
         let result = block_on(send(&parts, usize::to_string, queue));
-        (accepted.into_inner(), result)
+        let lost = result.map(|lost| lost.into_iter().map(|(part, _)| *part).collect());
+        (accepted.into_inner(), lost)
     }
 
     fn ok(_: usize) -> Result<String, Error> {
@@ -88,8 +95,8 @@ mod tests {
     #[test]
     fn every_message_is_sent_in_order() {
         let (accepted, result) = sent(1_700, ok);
-        assert_eq!((accepted, result), ((0..1_700).collect(), Ok(())));
-        assert_eq!(sent(0, ok), (vec![], Ok(())));
+        assert_eq!((accepted, result), ((0..1_700).collect(), Ok(vec![])));
+        assert_eq!(sent(0, ok), (vec![], Ok(vec![])));
     }
 
     #[test]
@@ -99,7 +106,24 @@ mod tests {
         };
         let (mut accepted, result) = sent(1_000, every_seventh);
         accepted.sort_unstable();
-        assert_eq!((accepted, result), ((0..1_000).collect(), Ok(())), "each once");
+        assert_eq!((accepted, result), ((0..1_000).collect(), Ok(vec![])), "each once");
+    }
+
+    #[test]
+    fn point_1_a_message_that_is_wrong_in_itself_costs_no_other() {
+        let wrong = |n: usize| match n {
+            8 | 600 => Err(Error::new(ErrorKind::Invalid, "a character that no queue takes")),
+            701 => Err(Error::new(ErrorKind::TooLarge, "more than 1 MiB")),
+            n if n.is_multiple_of(9) => Err(Error::new(ErrorKind::Throttled, "busy")),
+            n => ok(n),
+        };
+        let (accepted, lost) = sent(1_700, wrong);
+        let lost = lost.unwrap();
+        assert_eq!((accepted.len(), lost.len()), (1_697, 3));
+        let all: BTreeSet<_> = accepted.into_iter().chain(lost.iter().copied()).collect();
+        assert_eq!(all, (0..1_700).collect(), "each is accepted or told");
+        assert_eq!(lost.first(), Some(&7));
+        assert_eq!(sent(2, |_| Err(Error::new(ErrorKind::Invalid, "no"))), (vec![], Ok(vec![0, 1])), "each on its own");
     }
 
     #[test]
@@ -125,6 +149,6 @@ mod tests {
         let error = block_on(send(&[1, 2], i32::to_string, async |_: Vec<String>| Ok(vec![]))).unwrap_err();
         assert_eq!(error.message, "2 messages are not queued: the response does not mention every message");
         let one_each = async |_: Vec<String>| Ok(vec![Ok("id".to_owned())]);
-        assert_eq!(block_on(send(&[1, 2], i32::to_string, one_each)), Ok(()), "the other one is sent again");
+        assert_eq!(block_on(send(&[1, 2], i32::to_string, one_each)), Ok(vec![]), "the other one is sent again");
     }
 }

@@ -5,6 +5,7 @@ pub use host_adapters_event::{
 };
 
 use crate::{Call, lambda::appsync};
+use host_adapters_event::source_name;
 
 /// A worker fed by an asynchronous source: a queue, a stream, a topic, a schedule. Exported by
 /// [`batch_worker!`](crate::batch_worker).
@@ -67,8 +68,9 @@ pub async fn call_batch<W: BatchWorker>(batch: Vec<Event>) -> Result<Vec<Disposi
 #[doc(hidden)]
 pub async fn call_request<W: RequestWorker>(request: Request) -> Result<Response, Failure> {
     if W::DOES_TASKS && request.task_id.is_none() {
-        let message = "this worker does tasks: give it a source of the type \"task\" in spin.toml";
-        return Ok(Response::error(403, "FORBIDDEN", message));
+        let kind = source_name::TASK;
+        let message = format!("this worker does tasks: give it a source of the type \"{kind}\" in spin.toml");
+        return Ok(Response::error(403, "FORBIDDEN", &message));
     }
     answer_request::<W>(request).await
 }

@@ -1,6 +1,6 @@
 //! One record of a source.
 
-use crate::{Attribute, json};
+use crate::{Attribute, json, source_name};
 use serde::Deserialize;
 #[cfg(feature = "component")]
 use wasmtime::component::{ComponentType, Lower};
@@ -37,6 +37,11 @@ impl Event {
     /// `<sequence>#<sub>`, with what was packed first as 0.
     pub fn sequence(&self) -> &str {
         self.id.split_once('#').map_or(&self.id, |(sequence, _)| sequence)
+    }
+
+    /// Whether it is a message of a queue, as the queue's own source hands it over.
+    pub fn is_of_queue(&self) -> bool {
+        self.source.split_once(':').is_some_and(|(kind, _)| kind == source_name::QUEUE)
     }
 
     /// The text of an attribute.

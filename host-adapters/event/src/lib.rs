@@ -5,6 +5,7 @@
 //!   generates one of its own and nothing is converted. Fields and cases are WIT's.
 //! - The functions of `host-adapters-sources` make events of them, for the host and for the guests' library.
 //! - [`endpoint`]: the same over HTTP, which either the guest or the host serves; [`appsync`]: what AppSync's events say of it.
+//! - [`source_name`]: names of sources, for those who do not know the sources.
 //! - [`ServiceStatus`]: what the status of a service's answer means.
 //! - [`json`]: reading payloads, with errors that name the field.
 
@@ -17,6 +18,7 @@ mod event;
 pub mod json;
 mod request;
 mod service_status;
+pub mod source_name;
 mod text;
 
 pub use answer::{Disposition, Failure, Retry, UNANSWERED, gravest};

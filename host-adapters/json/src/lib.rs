@@ -10,9 +10,11 @@
 //! - [`Numbers`]: the numbers of a text; [`is_exact`]: whether a machine's number holds one.
 //! - [`compact`], [`pretty`]: a text as `Value` would write it, but for the numbers.
 //! - [`pointer`]: a part of a text.
+//! - [`lenient`]: members that somebody else writes, among them integers with a fraction of zeros.
 
 mod compact;
 mod decimal;
+pub mod lenient;
 mod numbers;
 mod pointer;
 mod same;

@@ -6,9 +6,9 @@ use super::variables::Value;
 use host_adapters_delivery::dead_letter::Origin;
 use host_adapters_outbound::{AllowedHosts, ServiceConfig};
 use host_adapters_platform::objects::Notification;
-use host_adapters_platform::{DataStreamSpec, Declared, Grants, IdentityConfig, QueueSpec, TableSpec};
-use host_adapters_sources::{Resource, SourceConfig, sqs};
-use std::collections::{BTreeMap, BTreeSet};
+use host_adapters_platform::{Declared, Grants, IdentityConfig};
+use host_adapters_sources::{Resource, SourceConfig};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// The application of one `spin.toml`.
@@ -92,16 +92,8 @@ pub struct Profile {
 /// `[application.tool.host-adapters]`.
 #[derive(Clone, Debug, Default)]
 pub struct HostConfig {
-    /// Queues by name, dead-letter queues included.
-    pub queues: BTreeMap<String, QueueSpec>,
-    /// Tables by name.
-    pub tables: BTreeMap<String, TableSpec>,
-    /// Collections of documents.
-    pub collections: BTreeSet<String>,
-    /// Buckets of objects.
-    pub buckets: BTreeSet<String>,
-    /// Data streams by name.
-    pub data_streams: BTreeMap<String, DataStreamSpec>,
+    /// What it declares by name, dead-letter queues included.
+    pub declared: Declared,
     /// Services that components call by their names.
     pub services: Vec<ServiceConfig>,
     /// Whose tokens `identity.verify` accepts.
@@ -122,16 +114,15 @@ pub struct Client {
 impl App {
     /// What the backends must have for this application.
     pub fn declared(&self) -> Declared {
-        let table = |name: &str, table: &TableSpec| TableSpec {
-            consumers: self.consumers(name).map(|component| component.id.clone()).collect(),
-            ..table.clone()
-        };
-        Declared {
-            tables: self.host.tables.iter().map(|(name, it)| (name.clone(), table(name, it))).collect(),
+        let mut declared = Declared {
             tasks: self.components.values().filter(|it| it.does_tasks()).map(|it| it.id.clone()).collect(),
             notifications: self.notifications().collect(),
-            ..self.host.declared()
+            ..self.host.declared.clone()
+        };
+        for (name, table) in &mut declared.tables {
+            table.consumers = self.consumers(name).map(|component| component.id.clone()).collect();
         }
+        declared
     }
 
     /// Whether anything calls a component: one that only fills the imports of others on a Spin host (`gateway-client`)
@@ -147,13 +138,12 @@ impl App {
         for (queue, origin) in sources.clone().filter_map(|(worker, source)| source.dead_letters(worker)) {
             queues.entry(queue).or_default().push(origin);
         }
-        for (name, queue) in &self.host.queues {
+        for (name, queue) in &self.host.declared.queues {
             let Some(dead_letters) = &queue.dead_letter_queue else { continue };
             let queue = Resource::Queue(name.clone());
             let worker = sources.clone().find(|(_, source)| source.is_fed_by(&queue));
-            let nobody = || Origin { worker: String::new(), source: sqs::name(name), queue: Some(name.clone()) };
             let origin = worker.and_then(|(id, source)| source.dead_letters(id));
-            let origin = origin.map_or_else(nobody, |(_, origin)| origin);
+            let origin = origin.map_or_else(|| Origin::of_queue(name), |(_, origin)| origin);
             let origins = queues.entry(dead_letters.clone()).or_default();
             if !origins.contains(&origin) {
                 origins.push(origin);
@@ -171,14 +161,5 @@ impl App {
     fn consumers(&self, table: &str) -> impl Iterator<Item = &Component> {
         let stream = Resource::Stream(table.to_owned());
         self.components.values().filter(move |it| it.sources.iter().any(|source| source.is_fed_by(&stream)))
-    }
-}
-
-impl HostConfig {
-    /// What sources may read and components may be granted.
-    pub(super) fn declared(&self) -> Declared {
-        let Self { queues, tables, collections, buckets, data_streams, services, .. } = self.clone();
-        let services = services.into_iter().map(|service| service.name).collect();
-        Declared { tables, queues, collections, buckets, data_streams, services, ..Declared::default() }
     }
 }

@@ -1,11 +1,11 @@
 //! Checks of names against what the manifest declares, once all of it is read.
 
-use super::app::HostConfig;
 use super::component::RawComponent;
-use super::grants::{Declarations, refuse_undeclared};
+use super::grants::refuse_undeclared;
 use super::host::RawClient;
 use super::route::Target;
 use super::source::RawSource;
+use host_adapters_platform::Declared;
 use host_adapters_platform::names::queue_fault;
 use host_adapters_settings::Spanned;
 use host_adapters_settings::{Report, suggestion};
@@ -17,26 +17,23 @@ pub(super) struct Names<'n> {
     pub(super) components: &'n BTreeMap<String, RawComponent>,
     pub(super) targets: &'n [Target],
     pub(super) clients: &'n [RawClient],
-    pub(super) host: &'n HostConfig,
-    /// Ids of the workers that have a source of tasks.
-    pub(super) tasks: &'n BTreeSet<String>,
+    pub(super) declared: &'n Declared,
 }
 
 impl Names<'_> {
     /// The queues that one would read: those of dead letters are named by others.
     fn queues_to_read(&self) -> impl Iterator<Item = &String> {
-        let of_queues = self.host.queues.values().filter_map(|queue| queue.dead_letter_queue.clone());
+        let of_queues = self.declared.queues.values().filter_map(|queue| queue.dead_letter_queue.clone());
         let sources = self.components.iter().flat_map(|(id, it)| it.sources.iter().map(move |source| (id, source)));
         let dead: BTreeSet<_> =
             of_queues.chain(sources.filter_map(|(id, it)| it.source.dead_letter_queue(id))).collect();
-        self.host.queues.keys().filter(move |name| !dead.contains(*name))
+        self.declared.queues.keys().filter(move |name| !dead.contains(*name))
     }
 }
 
 /// Reports every name that is not declared.
 pub(super) fn check(report: &Report<'_>, names: &Names<'_>) {
-    let declarations = Declarations { host: names.host, tasks: names.tasks };
-    let declared = names.host.declared();
+    let declared = names.declared;
     for target in names.targets {
         component(report, names, &target.component, &target.at);
     }
@@ -46,18 +43,18 @@ pub(super) fn check(report: &Report<'_>, names: &Names<'_>) {
         }
         for source in &worker.sources {
             reads(report, names, source);
-            for (key, fault) in source.source.faults(&declared) {
+            for (key, fault) in source.source.faults(declared) {
                 report.diagnostic(source.place(key), fault);
             }
             dead_letters(report, &worker.component.id, source);
         }
         repeated(report, worker);
-        worker.grants.check(report, declarations);
+        worker.grants.check(report, declared);
         worker.grants.refuse_what_is_for_clients(report);
     }
     shared_queues(report, names);
     for client in names.clients {
-        client.grants.check(report, declarations);
+        client.grants.check(report, declared);
     }
     tokens(report, names);
 }
@@ -98,20 +95,20 @@ fn repeated(report: &Report<'_>, worker: &RawComponent) {
 }
 
 fn reads(report: &Report<'_>, names: &Names<'_>, raw: &RawSource) {
-    let host = names.host;
+    let declared = names.declared;
     let at = |value: String| Spanned { value, span: raw.from.clone() };
     match raw.source.reads().map(|(_, resource)| resource) {
         None => (),
-        Some(Resource::Queue(queue)) if host.queues.contains_key(&queue) => (),
+        Some(Resource::Queue(queue)) if declared.queues.contains_key(&queue) => (),
         Some(Resource::Queue(queue)) => refuse_undeclared(report, "queue", &at(queue), names.queues_to_read()),
         Some(Resource::Stream(table)) => {
-            if host.tables.get(&table).is_some_and(|table| !table.stream) {
+            if declared.tables.get(&table).is_some_and(|table| !table.stream) {
                 report.diagnostic(&raw.from, format!("table \"{table}\" has no stream; declare it with stream = true"));
             }
-            refuse_undeclared(report, "table", &at(table), host.tables.keys());
+            refuse_undeclared(report, "table", &at(table), declared.tables.keys());
         }
         Some(Resource::DataStream(stream)) => {
-            refuse_undeclared(report, "data stream", &at(stream), host.data_streams.keys());
+            refuse_undeclared(report, "data stream", &at(stream), declared.data_streams.keys());
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Dead letters that would come back: a queue whose dead letters reach it again, at once or by way of others. Its
 //! messages would circulate forever. A dead letter queue may feed a worker, as long as there is no cycle.
 
-use super::app::HostConfig;
 use super::component::RawComponent;
+use host_adapters_platform::Declared;
 use host_adapters_settings::Report;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -20,11 +20,11 @@ struct Edge {
 /// Reports every circle once, at the first line that is a part of it.
 pub(super) fn check(
     report: &Report<'_>,
-    host: &HostConfig,
+    declared: &Declared,
     components: &BTreeMap<String, RawComponent>,
     places: &Places,
 ) {
-    let mut edges: Vec<_> = of_queues(host, places).chain(of_sources(components)).collect();
+    let mut edges: Vec<_> = of_queues(declared, places).chain(of_sources(components)).collect();
     edges.sort_by_key(|edge| edge.at.start);
     let mut reported = BTreeSet::new();
     for edge in &edges {
@@ -49,8 +49,8 @@ fn message(circle: &[&str]) -> String {
     }
 }
 
-fn of_queues(host: &HostConfig, places: &Places) -> impl Iterator<Item = Edge> {
-    host.queues.iter().filter_map(|(name, queue)| {
+fn of_queues(declared: &Declared, places: &Places) -> impl Iterator<Item = Edge> {
+    declared.queues.iter().filter_map(|(name, queue)| {
         let at = places.get(name)?.clone();
         Some(Edge { from: name.clone(), to: queue.dead_letter_queue.clone()?, at })
     })

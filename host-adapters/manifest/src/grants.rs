@@ -1,8 +1,8 @@
 //! `grants = { … }`: the platform functions that a component or a client of the gateway may call.
 
-use super::app::HostConfig;
+use host_adapters_delivery::event::source_name;
 use host_adapters_platform::{
-    Access, ComponentsAccess, DataStreamAccess, Grants, ObjectAccess, QueueAccess, TaskAccess,
+    Access, ComponentsAccess, DataStreamAccess, Declared, DeclaredNames, Grants, ObjectAccess, QueueAccess, TaskAccess,
 };
 use host_adapters_settings::{Fields, Names, Setting, Spanned, Table, Words, settings};
 use host_adapters_settings::{Report, suggestion};
@@ -10,24 +10,61 @@ use serde_json::{Value as Json, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+/// Declares the grants of what spin.toml declares by name. A row has the key, which is a member of [`Grants`], too; its
+/// type; what its names are the names of, and where those are declared.
+macro_rules! by_name {
+    ($($(#[doc = $doc:literal])* $key:ident: $setting:ty = $kind:literal in $names:ident;)+) => {
+        settings! {
+            /// What a caller may touch of what the application declares by name.
+            pub struct NamedGrants {
+                $($(#[doc = $doc])* pub $key: $setting = <$setting>::default(), ();)+
+            }
+        }
+
+        impl NamedGrants {
+            /// Adds what is granted; returns the names, each with its check.
+            fn add_to(self, grants: &mut Grants) -> Vec<(Check, Spanned<String>)> {
+                let mut named = Vec::new();
+                $({
+                    let check: Check = |report, name, declared| {
+                        refuse_undeclared(report, $kind, name, declared.$names.names());
+                    };
+                    let (granted, names) = self.$key.parts();
+                    grants.$key = granted;
+                    named.extend(names.into_iter().map(|name| (check, name)));
+                })+
+                named
+            }
+        }
+
+        /// Puts the declared names in place of `"*"`. A name that stands beside it keeps its own grant.
+        fn expand_all(grants: &mut Grants, declared: &Declared) {
+            $(<$setting as ByName>::expand(&mut grants.$key, declared.$names.names());)+
+        }
+    };
+}
+
+by_name! {
+    /// What may be done with a table.
+    tables: Granted<Access> = "table" in tables;
+    /// What may be done with a queue: send messages to it; see how many it holds and look at them; or do that and send
+    /// dead letters back or drop them.
+    queues: Granted<QueueAccess> = "queue" in queues;
+    /// What may be done with a collection.
+    documents: Granted<Access> = "collection" in collections;
+    /// What may be done with the objects of a bucket, or of the part of it whose keys begin with what follows the name:
+    /// `"bucket/reports/" = ["read", "list"]`.
+    objects: GrantedObjects = "bucket" in buckets;
+    /// What may be done with a data stream: put records.
+    data_streams: Granted<DataStreamAccess> = "data stream" in data_streams;
+    /// Services that may be called.
+    services: Names = "service" in services;
+}
+
 settings! {
     /// What a caller may touch on the platform; everything else is denied. For a client, the name `*` stands for every
     /// declared one; a name beside it keeps its own grant.
-    pub struct GrantSettings {
-        /// What may be done with a table.
-        pub tables: Granted<Access> = Granted::default(), ();
-        /// What may be done with a queue: send messages to it; see how many it holds and look at them; or do that and send
-        /// dead letters back or drop them.
-        pub queues: Granted<QueueAccess> = Granted::default(), ();
-        /// What may be done with a collection.
-        pub documents: Granted<Access> = Granted::default(), ();
-        /// What may be done with the objects of a bucket, or of the part of it whose keys begin with what follows the name:
-        /// `"bucket/reports/" = ["read", "list"]`.
-        pub objects: GrantedObjects = GrantedObjects::default(), ();
-        /// What may be done with a data stream: put records.
-        pub data_streams: Granted<DataStreamAccess> = Granted::default(), ();
-        /// Services that may be called.
-        pub services: Names = Names::default(), ();
+    pub struct GrantSettings with by_name: NamedGrants {
         /// Whether tokens may be verified.
         pub identity: bool = false, ();
         /// Workers whose tasks a client may start, see and stop.
@@ -35,6 +72,19 @@ settings! {
         /// Whether a client may see which version of each component serves, or replace them too.
         pub components: Option<ComponentsAccess> = None, ();
     }
+}
+
+/// Reports a name that the application does not declare.
+type Check = fn(&Report<'_>, &Spanned<String>, &Declared);
+
+/// Grants by name, as they are written under one key.
+trait ByName {
+    /// The same as a member of [`Grants`].
+    type Granted;
+    /// What is granted, and the names.
+    fn parts(self) -> (Self::Granted, Vec<Spanned<String>>);
+    /// Puts the declared names in place of `"*"`.
+    fn expand(granted: &mut Self::Granted, declared: Vec<&String>);
 }
 
 /// Names with what is allowed, and their places in the file.
@@ -59,77 +109,29 @@ const ALL: &str = "*";
 #[derive(Default)]
 pub(super) struct RawGrants {
     pub(super) grants: Grants,
-    named: Vec<(Kind, Spanned<String>)>,
+    named: Vec<(Check, Spanned<String>)>,
+    /// The workers whose tasks are granted.
+    tasks: Vec<Spanned<String>>,
     /// Where `components` stands.
     pub(super) components: Option<Range<usize>>,
 }
 
-/// What the application declares, for the names in grants.
-#[derive(Clone, Copy)]
-pub(super) struct Declarations<'n> {
-    pub(super) host: &'n HostConfig,
-    /// Ids of the workers that have a source of tasks.
-    pub(super) tasks: &'n BTreeSet<String>,
-}
-
-/// What a name in a grant is the name of.
-#[derive(Clone, Copy)]
-enum Kind {
-    Table,
-    Queue,
-    Collection,
-    Bucket,
-    DataStream,
-    Service,
-    Tasks,
-}
-
 impl From<Table<GrantSettings>> for RawGrants {
     fn from(Table(settings): Table<GrantSettings>) -> Self {
-        let GrantSettings { tables, queues, documents, objects, data_streams, services, identity, tasks, components } =
-            settings.unwrap_or_default();
-        let of = |kind, names: Vec<_>| names.into_iter().map(move |name| (kind, name));
-        let named = of(Kind::Table, tables.named)
-            .chain(of(Kind::Queue, queues.named))
-            .chain(of(Kind::Collection, documents.named))
-            .chain(of(Kind::Bucket, objects.named))
-            .chain(of(Kind::DataStream, data_streams.named))
-            .chain(of(Kind::Service, services.0.clone()))
-            .chain(of(Kind::Tasks, tasks.named))
-            .collect();
-        let (tables, queues, documents) = (tables.allowed, queues.allowed, documents.allowed);
-        let services = services.0.into_iter().map(|name| name.value).collect();
-        let (tasks, objects, data_streams) = (tasks.allowed, objects.allowed, data_streams.allowed);
-        let grants = Grants {
-            tables,
-            queues,
-            documents,
-            objects,
-            data_streams,
-            identity,
-            services,
-            tasks,
-            components,
-            of_client: false,
-        };
-        Self { grants, named, components: None }
+        let GrantSettings { by_name, identity, tasks, components } = settings.unwrap_or_default();
+        let (started, tasks) = tasks.parts();
+        let mut grants = Grants { identity, tasks: started, components, ..Grants::default() };
+        let named = by_name.add_to(&mut grants);
+        Self { grants, named, tasks, components: None }
     }
 }
 
 impl RawGrants {
     /// A client's grants, with `"*"` replaced by every declared name. A name that is also listed keeps its own grant.
-    pub(super) fn expanded(&self, Declarations { host, tasks }: Declarations<'_>) -> Grants {
+    pub(super) fn expanded(&self, declared: &Declared) -> Grants {
         let mut grants = Grants { of_client: true, ..self.grants.clone() };
-        expand(&mut grants.tables, host.tables.keys());
-        expand(&mut grants.queues, host.queues.keys());
-        expand(&mut grants.documents, &host.collections);
-        let granted: BTreeSet<_> = grants.objects.keys().map(|part| bucket_of(part).to_owned()).collect();
-        expand(&mut grants.objects, host.buckets.difference(&granted));
-        expand(&mut grants.data_streams, host.data_streams.keys());
-        expand(&mut grants.tasks, tasks);
-        if grants.services.remove(ALL) {
-            grants.services.extend(host.services.iter().map(|service| service.name.clone()));
-        }
+        expand_all(&mut grants, declared);
+        expand(&mut grants.tasks, declared.tasks.names());
         grants
     }
 
@@ -138,28 +140,21 @@ impl RawGrants {
         if let (Some(at), Some(_)) = (&self.components, self.grants.components) {
             report.diagnostic(at, "components is for clients: no component sees or replaces others; remove it");
         }
-        for (_, name) in self.named.iter().filter(|(kind, _)| matches!(kind, Kind::Tasks)) {
+        for name in &self.tasks {
             report.diagnostic(&name.span, "tasks is for clients: no component starts tasks; remove it");
         }
-        for (_, name) in self.named.iter().filter(|(kind, name)| name.value == ALL && !matches!(kind, Kind::Tasks)) {
+        for (_, name) in self.named.iter().filter(|(_, name)| name.value == ALL) {
             report.diagnostic(&name.span, "\"*\" is for clients; write the names that the component uses");
         }
     }
 
     /// Reports every name that the application does not declare.
-    pub(super) fn check(&self, report: &Report<'_>, Declarations { host, tasks }: Declarations<'_>) {
-        for (kind, name) in self.named.iter().filter(|(_, name)| name.value != ALL) {
-            match kind {
-                Kind::Table => refuse_undeclared(report, "table", name, host.tables.keys()),
-                Kind::Queue => refuse_undeclared(report, "queue", name, host.queues.keys()),
-                Kind::Collection => refuse_undeclared(report, "collection", name, &host.collections),
-                Kind::Bucket => refuse_undeclared(report, "bucket", name, &host.buckets),
-                Kind::DataStream => refuse_undeclared(report, "data stream", name, host.data_streams.keys()),
-                Kind::Service => {
-                    refuse_undeclared(report, "service", name, host.services.iter().map(|service| &service.name))
-                }
-                Kind::Tasks => does_tasks(report, name, tasks),
-            }
+    pub(super) fn check(&self, report: &Report<'_>, declared: &Declared) {
+        for (check, name) in self.named.iter().filter(|(_, name)| name.value != ALL) {
+            check(report, name, declared);
+        }
+        for name in self.tasks.iter().filter(|name| name.value != ALL) {
+            does_tasks(report, name, &declared.tasks);
         }
     }
 }
@@ -168,7 +163,8 @@ impl RawGrants {
 fn does_tasks(report: &Report<'_>, name: &Spanned<String>, tasks: &BTreeSet<String>) {
     if !tasks.contains(&name.value) {
         let instead = suggestion(&name.value, tasks.iter().map(String::as_str));
-        let message = format!("no worker \"{}\" has a source of the type \"task\"{instead}", name.value);
+        let (worker, kind) = (&name.value, source_name::TASK);
+        let message = format!("no worker \"{worker}\" has a source of the type \"{kind}\"{instead}");
         report.diagnostic(&name.span, message);
     }
 }
@@ -199,6 +195,45 @@ fn expand<'n, T: Copy>(granted: &mut BTreeMap<String, T>, declared: impl IntoIte
     let Some(access) = granted.remove(ALL) else { return };
     for name in declared {
         granted.entry(name.clone()).or_insert(access);
+    }
+}
+
+impl<T: Copy> ByName for Granted<T> {
+    type Granted = BTreeMap<String, T>;
+
+    fn parts(self) -> (Self::Granted, Vec<Spanned<String>>) {
+        (self.allowed, self.named)
+    }
+
+    fn expand(granted: &mut Self::Granted, declared: Vec<&String>) {
+        expand(granted, declared);
+    }
+}
+
+impl ByName for GrantedObjects {
+    type Granted = BTreeMap<String, ObjectAccess>;
+
+    fn parts(self) -> (Self::Granted, Vec<Spanned<String>>) {
+        (self.allowed, self.named)
+    }
+
+    fn expand(granted: &mut Self::Granted, declared: Vec<&String>) {
+        let named: BTreeSet<_> = granted.keys().map(|part| bucket_of(part).to_owned()).collect();
+        expand(granted, declared.into_iter().filter(|bucket| !named.contains(*bucket)));
+    }
+}
+
+impl ByName for Names {
+    type Granted = BTreeSet<String>;
+
+    fn parts(self) -> (Self::Granted, Vec<Spanned<String>>) {
+        (self.0.iter().map(|name| name.value.clone()).collect(), self.0)
+    }
+
+    fn expand(granted: &mut Self::Granted, declared: Vec<&String>) {
+        if granted.remove(ALL) {
+            granted.extend(declared.into_iter().cloned());
+        }
     }
 }
 

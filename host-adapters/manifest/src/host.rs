@@ -3,12 +3,12 @@
 use super::app::{Client, HostConfig};
 use super::circles::Places;
 use super::component::{Context, TOOL, own_tool};
-use super::grants::{Declarations, GrantSettings, RawGrants};
+use super::grants::{GrantSettings, RawGrants};
 use super::variables::Value;
 use host_adapters_outbound::{Auth, LimitBy, RateLimit, ServiceConfig, check_upstream};
-use host_adapters_platform::names::{bucket_fault, collection_fault, data_stream_fault, queue_fault, table_fault};
-use host_adapters_platform::{DataStreamSpec, IdentityConfig, QueueSpec, TableSpec, fifo};
-use host_adapters_settings::{Fields, Named, Names, Settings, Spanned, Table, Template, check_web_url, settings};
+use host_adapters_platform::names::queue_fault;
+use host_adapters_platform::{Declared, DeclaredSettings, IdentityConfig, QueueSpec, fifo};
+use host_adapters_settings::{Fields, Named, Settings, Spanned, Table, Template, check_web_url, settings};
 use host_adapters_sources::SourceConfig;
 use std::num::NonZeroU32;
 use std::ops::Range;
@@ -16,31 +16,13 @@ use std::time::Duration;
 
 settings! {
     /// What the host has for its components.
-    pub struct HostSettings {
-        /// The tables that there are.
-        pub tables: Named<TableSettings> = Named::default(), "table";
-        /// The queues that there are.
-        pub queues: Named<QueueSpec> = Named::default(), "queue";
-        /// The collections of documents that there are.
-        pub collections: Names = Names::default(), ();
-        /// The buckets of objects that there are.
-        pub buckets: Names = Names::default(), ();
-        /// The data streams that there are.
-        pub data_streams: Named<DataStreamSpec> = Named::default(), "data-stream";
+    pub struct HostSettings with declared: DeclaredSettings {
         /// The services that may be called.
         pub services: Named<ServiceSettings> = Named::default(), "service";
         /// Whose fan tokens are accepted.
         pub identity: Table<IdentitySettings> = Table::default(), "identity";
         /// Callers of the gateway that are not components.
         pub clients: Named<ClientSettings> = Named::default(), "client";
-    }
-}
-
-settings! {
-    /// A table.
-    pub struct TableSettings {
-        /// Whether its changes can be read as a stream.
-        pub stream: bool = false, ();
     }
 }
 
@@ -96,7 +78,7 @@ pub(super) struct RawClient {
 
 impl RawClient {
     /// The client, its grants completed from what is declared.
-    pub(super) fn finish(&self, declared: Declarations<'_>) -> Client {
+    pub(super) fn finish(&self, declared: &Declared) -> Client {
         Client { token: self.token.clone(), grants: self.grants.expanded(declared) }
     }
 }
@@ -111,15 +93,15 @@ pub(super) fn read(
     let (settings, _) = HostSettings::read_all(&mut tool);
     let place =
         |(name, _): &(String, _)| Some((name.clone(), tool.place_within(&["queues", name, "dead_letter_queue"])?));
-    let places = settings.queues.0.iter().filter_map(place).collect();
-    check_names(&settings, context);
+    let queues = &settings.declared.queues.0.0;
+    let places: Places = queues.iter().filter_map(place).collect();
+    queues.iter().for_each(|(name, queue)| check_dead_letters(name, queue, &places, context));
+    let services: Vec<_> =
+        settings.services.0.into_iter().map(|(name, it)| service(name, &it.value, context)).collect();
+    let names = services.iter().map(|service| service.name.clone()).collect();
     let host = HostConfig {
-        queues: settings.queues.0.into_iter().map(|(name, it)| queue(name, it, &places, context)).collect(),
-        tables: settings.tables.0.into_iter().map(|(name, table)| (name, spec(&table.value))).collect(),
-        collections: settings.collections.0.into_iter().map(|name| name.value).collect(),
-        buckets: settings.buckets.0.into_iter().map(|name| name.value).collect(),
-        data_streams: settings.data_streams.0.into_iter().map(|(name, stream)| (name, stream.value)).collect(),
-        services: settings.services.0.into_iter().map(|(name, it)| service(name, &it.value, context)).collect(),
+        declared: Declared { services: names, ..Declared::from(settings.declared) },
+        services,
         identity: settings.identity.0.and_then(|identity| identity_config(&identity, context)),
         ..HostConfig::default()
     };
@@ -133,37 +115,21 @@ pub(super) fn declare_dead_letter_queues<'s>(
     host: &mut HostConfig,
     sources: impl Iterator<Item = (&'s str, &'s SourceConfig)>,
 ) {
-    let of_queues = host.queues.values().filter_map(|queue| queue.dead_letter_queue.clone());
+    let queues = &mut host.declared.queues;
+    let of_queues = queues.values().filter_map(|queue| queue.dead_letter_queue.clone());
     let of_sources = sources.filter_map(|(worker, source)| source.dead_letter_queue(worker));
     for name in of_queues.chain(of_sources).collect::<Vec<_>>() {
-        host.queues.entry(name).or_insert_with(QueueSpec::dead_letters);
+        queues.entry(name).or_insert_with(QueueSpec::dead_letters);
     }
 }
 
-/// Reports names that are not valid in a backend. An empty name has been reported already.
-fn check_names(settings: &HostSettings, context: &Context<'_, '_>) {
-    let queues = settings.queues.0.iter().map(|(name, it)| (name, &it.span, queue_fault as fn(&str) -> Option<String>));
-    let tables = settings.tables.0.iter().map(|(name, it)| (name, &it.span, table_fault as _));
-    let collections = settings.collections.0.iter().map(|name| (&name.value, &name.span, collection_fault as _));
-    let buckets = settings.buckets.0.iter().map(|name| (&name.value, &name.span, bucket_fault as _));
-    let streams = settings.data_streams.0.iter().map(|(name, it)| (name, &it.span, data_stream_fault as _));
-    let all = queues.chain(tables).chain(collections).chain(buckets).chain(streams);
-    for (name, at, fault) in all.filter(|(name, ..)| !name.trim().is_empty()) {
-        fault(name).into_iter().for_each(|fault| context.report.diagnostic(at, fault));
-    }
-}
-
-fn queue(name: String, queue: Spanned<QueueSpec>, places: &Places, context: &Context<'_, '_>) -> (String, QueueSpec) {
+/// Reports a dead letter queue whose name is not valid in a backend, or whose type differs from its queue's.
+fn check_dead_letters(name: &str, queue: &Spanned<QueueSpec>, places: &Places, context: &Context<'_, '_>) {
     if let Some(dead_letters) = &queue.value.dead_letter_queue {
-        let fault = queue_fault(dead_letters).or_else(|| fifo::mismatch(&name, dead_letters));
-        let at = places.get(&name).unwrap_or(&queue.span);
+        let fault = queue_fault(dead_letters).or_else(|| fifo::mismatch(name, dead_letters));
+        let at = places.get(name).unwrap_or(&queue.span);
         fault.into_iter().for_each(|fault| context.report.diagnostic(at, fault));
     }
-    (name, queue.value)
-}
-
-fn spec(table: &TableSettings) -> TableSpec {
-    TableSpec { stream: table.stream, ..TableSpec::default() }
 }
 
 fn service(name: String, settings: &ServiceSettings, context: &Context<'_, '_>) -> ServiceConfig {

@@ -38,7 +38,6 @@ pub use variables::{ProvidedVariables, Value};
 
 use check::Names;
 use component::{Context, RawComponent};
-use grants::Declarations;
 use host_adapters_settings::{Fields, Report};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -74,16 +73,14 @@ fn read(report: &Report<'_>, path: &Path, table: &toml_edit::Table, provided: &P
     let (routes, targets) = route::read(&mut root);
     root.finish();
     host::declare_dead_letter_queues(&mut host, sources_of(&components));
-    let tasks =
+    host.declared.tasks =
         sources_of(&components).filter(|(_, source)| source.does_tasks()).map(|(id, _)| id.to_owned()).collect();
-    let declarations = Declarations { host: &host, tasks: &tasks };
-    let finished: Vec<_> = clients.iter().map(|it| (it.name.clone(), it.finish(declarations))).collect();
+    let finished: Vec<_> = clients.iter().map(|it| (it.name.clone(), it.finish(&host.declared))).collect();
     host.clients.extend(finished);
-    let names = Names { components: &components, targets: &targets, clients: &clients, host: &host, tasks: &tasks };
+    let names = Names { components: &components, targets: &targets, clients: &clients, declared: &host.declared };
     check::check(report, &names);
-    circles::check(report, &host, &components, &places);
-    let declared = host.declared();
-    let components = components.into_iter().map(|(id, raw)| (id, raw.finish(&declared))).collect();
+    circles::check(report, &host.declared, &components, &places);
+    let components = components.into_iter().map(|(id, raw)| (id, raw.finish(&host.declared))).collect();
     App { name, version, path: path.to_owned(), components, routes, host }
 }
 

@@ -1,6 +1,6 @@
-//! Reads `runtime-config.toml`, the operator's configuration (Spin's name for it): the backends of tables, queues,
-//! documents, objects, data streams, the cache and tasks. `spin.toml` and the workers are the same in every deployment.
-//! Backends that the file leaves out are embedded.
+//! Reads `runtime-config.toml`, the operator's configuration (Spin's name for it): the backends of what components call and
+//! sources read, a section each. `spin.toml` and the workers are the same in every deployment. Backends that the file leaves
+//! out are embedded. The host's list of kinds says which sections there are.
 //!
 //! ```toml
 //! [tables]                       # and their streams
@@ -39,18 +39,14 @@ use host_adapters_settings::{
     Block, Fields, ManifestErrors, Reference, Report, Secrets, Settings, read_text, without_mark,
 };
 use serde_json::{Map, Value as Json, json};
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use toml_edit::Document;
 
-/// The sections, in the order in which they are listed.
-const SECTIONS: [&str; 7] = ["tables", "queues", "documents", "objects", "data_streams", "cache", "tasks"];
-
 /// A kind of backend: its section, the value of its `type`, and its settings. The host has one list of them.
 #[derive(Clone, Copy)]
 pub struct BackendKind {
-    /// `tables`, `queues`, `documents`, `objects`, `data_streams`, `cache` or `tasks`.
+    /// The section that it may stand in, such as `tables`.
     pub section: &'static str,
     /// The value of `type`.
     pub name: &'static str,
@@ -87,6 +83,17 @@ impl BackendKind {
     }
 }
 
+/// The sections of all kinds, each once, in their order.
+fn sections(kinds: &[BackendKind]) -> Vec<&'static str> {
+    let mut sections = Vec::new();
+    for kind in kinds {
+        if !sections.contains(&kind.section) {
+            sections.push(kind.section);
+        }
+    }
+    sections
+}
+
 /// The settings of every kind, with the blocks that they refer to.
 pub fn blocks(kinds: &[BackendKind]) -> Vec<Block> {
     Block::with_all_within(kinds.iter().filter_map(BackendKind::block))
@@ -103,12 +110,12 @@ pub fn schema(kinds: &[BackendKind]) -> Json {
     let blocks = blocks(kinds).into_iter().map(|block| (block.name, block.schema()));
     let definitions: Map<_, _> =
         blocks.chain(Reference::definitions()).map(|(name, schema)| (name.to_owned(), schema)).collect();
-    let sections: Map<_, _> = SECTIONS.into_iter().map(section).collect();
+    let sections: Map<_, _> = sections(kinds).into_iter().map(section).collect();
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": "https://registration.example/schemas/config/runtime-config.json",
         "title": "The runtime configuration of host-adapters",
-        "description": "The backends of tables, queues, documents, objects, data streams, the cache and tasks. A section that is missing is embedded.",
+        "description": "The backends of what components call and sources read. A section that is missing is embedded.",
         "type": "object",
         "properties": sections,
         "additionalProperties": false,
@@ -118,17 +125,17 @@ pub fn schema(kinds: &[BackendKind]) -> Json {
 
 /// The backend of each section. A section that is missing is embedded.
 #[derive(Clone, Debug, Default)]
-pub struct RuntimeConfig(BTreeMap<&'static str, Arc<dyn Backend>>);
+pub struct RuntimeConfig(Vec<(&'static str, Arc<dyn Backend>)>);
 
 impl RuntimeConfig {
     /// The backend of a section; `None` for the embedded one.
     pub fn backend(&self, section: &str) -> Option<&Arc<dyn Backend>> {
-        self.0.get(section)
+        self.0.iter().find(|(name, _)| *name == section).map(|(_, backend)| backend)
     }
 
-    /// All sections that are not embedded, in the order of the file's documentation.
+    /// All sections that are not embedded, in the order of the kinds.
     pub fn backends(&self) -> impl Iterator<Item = (&'static str, &Arc<dyn Backend>)> {
-        SECTIONS.into_iter().filter_map(|section| Some((section, self.0.get(section)?)))
+        self.0.iter().map(|(section, backend)| (*section, backend))
     }
 
     /// Reads the file at `path`, for an application that declares this. The error has every diagnostic. Environment
@@ -151,8 +158,8 @@ impl RuntimeConfig {
         let secrets = Secrets { folder: path.parent().unwrap_or(Path::new("")), environment };
         let report = Report::with_secrets(text, secrets);
         let mut root = Fields::new(&report, "", document.as_table(), 0..0);
-        let mut backends = BTreeMap::new();
-        for section in SECTIONS {
+        let mut backends = Vec::new();
+        for section in sections(kinds) {
             let kinds: Vec<_> = kinds.iter().copied().filter(|kind| kind.section == section).collect();
             let backend = root.table(section).and_then(|fields| read(fields, &kinds, declared));
             backends.extend(backend.map(|backend| (section, backend)));

@@ -1,6 +1,7 @@
 //! What a component or client may call, as `spin.toml` grants it. Nothing is granted by default.
 
-use crate::Declared;
+use crate::data_streams::DataStreamAccess;
+use crate::{Declared, DeclaredNames};
 use host_adapters_records::{Error, ErrorKind};
 use host_adapters_settings::Words;
 use std::collections::{BTreeMap, BTreeSet};
@@ -94,13 +95,6 @@ pub enum QueueAccess {
     Redrive,
 }
 
-/// What may be done with a data stream.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum DataStreamAccess {
-    /// Put records.
-    Put,
-}
-
 /// What may be done with the tasks of a worker.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum TaskAccess {
@@ -127,10 +121,6 @@ impl Words for QueueAccess {
         &[("send", Self::Send), ("peek", Self::Peek), ("redrive", Self::Redrive)];
 }
 
-impl Words for DataStreamAccess {
-    const WORDS: &'static [(&'static str, Self)] = &[("put", Self::Put)];
-}
-
 impl Words for TaskAccess {
     const WORDS: &'static [(&'static str, Self)] = &[("start", Self::Start)];
 }
@@ -139,51 +129,124 @@ impl Words for ComponentsAccess {
     const WORDS: &'static [(&'static str, Self)] = &[("read", Self::Read), ("swap", Self::Swap)];
 }
 
-/// The grant that a call needs; also the text of the error if it is missing.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Need<'a> {
-    ReadTable(&'a str),
-    WriteTable(&'a str),
-    SendTo(&'a str),
-    PeekAt(&'a str),
-    Redrive(&'a str),
-    ReadDocuments(&'a str),
-    WriteDocuments(&'a str),
+/// Declares what calls need. A row has the variant of [`Need`]; of a name that spin.toml declares, what it is the name of and
+/// where it is declared; whether grants allow it; and what is refused otherwise, with the line that would allow it.
+macro_rules! needs {
+    (@declared $declared:ident) => { None };
+    (@declared $declared:ident $kind:literal $name:ident $names:ident) => {
+        Some(($kind, $name, $declared.$names.has($name)))
+    };
+    ($life:lifetime; $(
+        $(#[doc = $doc:literal])*
+        $need:ident $(($($argument:ident: $type:ty),+))? $(of $kind:literal $name:ident in $names:ident)?:
+        |$grants:ident| $allowed:expr, $refused:expr;
+    )+) => {
+        /// The grant that a call needs; also the text of the error if it is missing.
+        #[derive(Clone, Copy, Debug)]
+        pub(crate) enum Need<$life> {
+            $($(#[doc = $doc])* $need $(($($type),+))?,)+
+        }
+
+        impl Grants {
+            pub(crate) fn allow(&self, need: Need<'_>) -> bool {
+                match need {
+                    $(Need::$need $(($($argument),+))? => {
+                        let $grants = self;
+                        $allowed
+                    })+
+                }
+            }
+        }
+
+        impl Need<'_> {
+            /// Says that a name is of nothing. A grant of it would be refused, too.
+            #[expect(unused_variables, reason = "of an object only the bucket is declared, of a task nothing")]
+            pub(crate) fn undeclared(self, caller: &str, declared: &Declared) -> Option<Error> {
+                let named: Option<(&str, &str, bool)> = match self {
+                    $(Self::$need $(($($argument),+))? => needs!(@declared declared $($kind $name $names)?),)+
+                };
+                let (kind, name, is_declared) = named?;
+                let message = format!(
+                    "`{caller}` asks for the {kind} `{name}`, and spin.toml declares none of this name; correct the name, \
+                     or declare the {kind} under [application.tool.host-adapters] and grant it"
+                );
+                (!is_declared).then(|| Error::new(ErrorKind::Denied, message))
+            }
+
+            /// Says who may not do what, and what to write. `of_client` tells whether the caller is a client of the
+            /// gateway.
+            pub(crate) fn denied(self, caller: &str, of_client: bool) -> Error {
+                let (what, line) = match self {
+                    $(Self::$need $(($($argument),+))? => $refused,)+
+                };
+                refusal(caller, of_client, &what, &line)
+            }
+        }
+    };
+}
+
+needs! {
+    'a;
+    ReadTable(name: &'a str) of "table" name in tables:
+        |grants| grants.tables.get(name).is_some_and(Access::reads), by_name("read table", name, "tables", "read");
+    WriteTable(name: &'a str) of "table" name in tables:
+        |grants| grants.tables.get(name).is_some_and(Access::writes), by_name("write table", name, "tables", "write");
+    SendTo(name: &'a str) of "queue" name in queues:
+        |grants| grants.queues.get(name) == Some(&QueueAccess::Send),
+        by_name("send to queue", name, "queues", "send");
+    PeekAt(name: &'a str) of "queue" name in queues:
+        |grants| matches!(grants.queues.get(name), Some(QueueAccess::Peek | QueueAccess::Redrive)),
+        by_name("look into queue", name, "queues", "peek");
+    Redrive(name: &'a str) of "queue" name in queues:
+        |grants| grants.queues.get(name) == Some(&QueueAccess::Redrive),
+        by_name("redrive or drop dead letters of queue", name, "queues", "redrive");
+    ReadDocuments(name: &'a str) of "collection" name in collections:
+        |grants| grants.documents.get(name).is_some_and(Access::reads),
+        by_name("read documents", name, "documents", "read");
+    WriteDocuments(name: &'a str) of "collection" name in collections:
+        |grants| grants.documents.get(name).is_some_and(Access::writes),
+        by_name("write documents", name, "documents", "write");
     /// A bucket and a key.
-    ReadObject(&'a str, &'a str),
-    WriteObject(&'a str, &'a str),
+    ReadObject(bucket: &'a str, key: &'a str) of "bucket" bucket in buckets:
+        |grants| grants.objects(bucket, key).any(|access| access.read),
+        of_objects("read the object", bucket, key, "read");
+    WriteObject(bucket: &'a str, key: &'a str) of "bucket" bucket in buckets:
+        |grants| grants.objects(bucket, key).any(|access| access.write),
+        of_objects("write the object", bucket, key, "write");
     /// A bucket and what the keys begin with.
-    ListObjects(&'a str, &'a str),
-    PutRecords(&'a str),
-    Identity,
-    CallService(&'a str),
-    StartTasks(&'a str),
-    ReadComponents,
-    SwapComponents,
+    ListObjects(bucket: &'a str, prefix: &'a str) of "bucket" bucket in buckets:
+        |grants| grants.objects(bucket, prefix).any(|access| access.list),
+        of_objects("list objects of", bucket, prefix, "list");
+    PutRecords(name: &'a str) of "data stream" name in data_streams:
+        |grants| grants.data_streams.contains_key(name),
+        by_name("put records into the data stream", name, "data_streams", "put");
+    Identity: |grants| grants.identity, ("verify tokens".to_owned(), "identity = true".to_owned());
+    CallService(name: &'a str) of "service" name in services:
+        |grants| grants.services.contains(name),
+        (format!("call service `{name}`"), format!("services = [\"{name}\"]"));
+    StartTasks(worker: &'a str):
+        |grants| grants.tasks.contains_key(worker), by_name("start or see tasks of", worker, "tasks", "start");
+    ReadComponents:
+        |grants| grants.components.is_some(), ("see the components".to_owned(), "components = \"read\"".to_owned());
+    SwapComponents:
+        |grants| grants.components == Some(ComponentsAccess::Swap),
+        ("replace components".to_owned(), "components = \"swap\"".to_owned());
+}
+
+/// What is refused about a name, and the line that allows it.
+fn by_name(what: &str, name: &str, key: &str, access: &str) -> (String, String) {
+    let both = if matches!(access, "read" | "write") { " (or \"read-write\")" } else { "" };
+    (format!("{what} `{name}`"), format!("{key} = {{ \"{name}\" = \"{access}\" }}{both}"))
+}
+
+/// What is refused about objects, and the line that allows it.
+fn of_objects(what: &str, bucket: &str, key: &str, word: &str) -> (String, String) {
+    let line =
+        format!("objects = {{ \"{bucket}\" = [\"{word}\"] }} (or, of a part, \"{bucket}/<beginning of its keys>\")");
+    (format!("{what} `{bucket}/{key}`"), line)
 }
 
 impl Grants {
-    pub(crate) fn allow(&self, need: Need<'_>) -> bool {
-        match need {
-            Need::ReadTable(name) => self.tables.get(name).is_some_and(Access::reads),
-            Need::WriteTable(name) => self.tables.get(name).is_some_and(Access::writes),
-            Need::SendTo(name) => self.queues.get(name) == Some(&QueueAccess::Send),
-            Need::PeekAt(name) => matches!(self.queues.get(name), Some(QueueAccess::Peek | QueueAccess::Redrive)),
-            Need::Redrive(name) => self.queues.get(name) == Some(&QueueAccess::Redrive),
-            Need::ReadDocuments(name) => self.documents.get(name).is_some_and(Access::reads),
-            Need::WriteDocuments(name) => self.documents.get(name).is_some_and(Access::writes),
-            Need::ReadObject(bucket, key) => self.objects(bucket, key).any(|access| access.read),
-            Need::WriteObject(bucket, key) => self.objects(bucket, key).any(|access| access.write),
-            Need::ListObjects(bucket, prefix) => self.objects(bucket, prefix).any(|access| access.list),
-            Need::PutRecords(stream) => self.data_streams.contains_key(stream),
-            Need::Identity => self.identity,
-            Need::CallService(name) => self.services.contains(name),
-            Need::StartTasks(worker) => self.tasks.contains_key(worker),
-            Need::ReadComponents => self.components.is_some(),
-            Need::SwapComponents => self.components == Some(ComponentsAccess::Swap),
-        }
-    }
-
     /// The grants for the parts of a bucket that contain this key, or all keys that begin with it.
     fn objects(&self, bucket: &str, key: &str) -> impl Iterator<Item = ObjectAccess> {
         let is_in = move |part: &str| {
@@ -226,65 +289,6 @@ impl Access {
 
     fn writes(&self) -> bool {
         matches!(self, Self::Write | Self::ReadWrite)
-    }
-}
-
-impl Need<'_> {
-    /// Says that a name is of nothing. A grant of it would be refused, too.
-    pub(crate) fn undeclared(self, caller: &str, declared: &Declared) -> Option<Error> {
-        let (kind, name, is_declared) = match self {
-            Self::ReadTable(name) | Self::WriteTable(name) => ("table", name, declared.tables.contains_key(name)),
-            Self::SendTo(name) | Self::PeekAt(name) | Self::Redrive(name) => {
-                ("queue", name, declared.queues.contains_key(name))
-            }
-            Self::ReadDocuments(name) | Self::WriteDocuments(name) => {
-                ("collection", name, declared.collections.contains(name))
-            }
-            Self::ReadObject(name, _) | Self::WriteObject(name, _) | Self::ListObjects(name, _) => {
-                ("bucket", name, declared.buckets.contains(name))
-            }
-            Self::PutRecords(name) => ("data stream", name, declared.data_streams.contains_key(name)),
-            Self::CallService(name) => ("service", name, declared.services.contains(name)),
-            Self::Identity | Self::StartTasks(_) | Self::ReadComponents | Self::SwapComponents => return None,
-        };
-        let message = format!(
-            "`{caller}` asks for the {kind} `{name}`, and spin.toml declares none of this name; correct the name, or \
-             declare the {kind} under [application.tool.host-adapters] and grant it"
-        );
-        (!is_declared).then(|| Error::new(ErrorKind::Denied, message))
-    }
-
-    /// Says who may not do what, and what to write. `of_client` tells whether the caller is a client of the gateway.
-    pub(crate) fn denied(self, caller: &str, of_client: bool) -> Error {
-        let refusal = |what: &str, line: &str| refusal(caller, of_client, what, line);
-        let objects = |what: &str, bucket: &str, key: &str, word: &str| {
-            let line = format!(
-                "objects = {{ \"{bucket}\" = [\"{word}\"] }} (or, of a part, \"{bucket}/<beginning of its keys>\")"
-            );
-            refusal(&format!("{what} `{bucket}/{key}`"), &line)
-        };
-        let (what, key, name, access) = match self {
-            Self::ReadTable(name) => ("read table", "tables", name, "read"),
-            Self::WriteTable(name) => ("write table", "tables", name, "write"),
-            Self::SendTo(name) => ("send to queue", "queues", name, "send"),
-            Self::PeekAt(name) => ("look into queue", "queues", name, "peek"),
-            Self::Redrive(name) => ("redrive or drop dead letters of queue", "queues", name, "redrive"),
-            Self::ReadDocuments(name) => ("read documents", "documents", name, "read"),
-            Self::WriteDocuments(name) => ("write documents", "documents", name, "write"),
-            Self::PutRecords(name) => ("put records into the data stream", "data_streams", name, "put"),
-            Self::StartTasks(worker) => ("start or see tasks of", "tasks", worker, "start"),
-            Self::ReadObject(bucket, key) => return objects("read the object", bucket, key, "read"),
-            Self::WriteObject(bucket, key) => return objects("write the object", bucket, key, "write"),
-            Self::ListObjects(bucket, prefix) => return objects("list objects of", bucket, prefix, "list"),
-            Self::Identity => return refusal("verify tokens", "identity = true"),
-            Self::CallService(name) => {
-                return refusal(&format!("call service `{name}`"), &format!("services = [\"{name}\"]"));
-            }
-            Self::ReadComponents => return refusal("see the components", "components = \"read\""),
-            Self::SwapComponents => return refusal("replace components", "components = \"swap\""),
-        };
-        let both = if matches!(access, "read" | "write") { " (or \"read-write\")" } else { "" };
-        refusal(&format!("{what} `{name}`"), &format!("{key} = {{ \"{name}\" = \"{access}\" }}{both}"))
     }
 }
 

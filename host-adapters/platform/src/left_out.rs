@@ -1,5 +1,6 @@
 //! Records that cannot be handed to a worker, or no longer can. None is left out silently.
 
+use host_adapters_records::source_name;
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
@@ -19,7 +20,7 @@ pub fn left_out(source: &str, reason: &'static str) {
 /// Counts messages that the store dropped from a queue in one go because their retention has ended, and says so.
 pub fn expired(queue: &str, messages: usize) {
     if messages > 0 {
-        count(format!("sqs:{queue}"), "retention ended", messages);
+        count(source_name::of_queue(queue), "retention ended", messages);
         tracing::warn!(queue, messages, "messages dropped: their retention has ended");
     }
 }

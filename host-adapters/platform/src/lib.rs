@@ -2,17 +2,19 @@
 //! implement and its functions, which check the caller's grant and then call the backend; and what all backends share.
 //!
 //! - [`PlatformService`]: the platform itself. [`Grants`]: who may call what.
-//! - `backend`: what sources need of backends; [`task`]: what is needed from those that store executions.
+//! - `backend`: what sources need of backends, and `absent`: what stands for a backend that does not exist; [`task`]: what
+//!   is needed from those that store executions.
 //! - [`circuit_breaker`], [`retry`]: stop the use of a dependency that is down, and the waits in between.
-//! - [`limits`]: what every backend accepts, checked before one is asked; [`filter`], [`find`], [`update`],
-//!   [`names`], [`fifo`], [`node`], [`objects`]: shared by backends.
+//! - [`limits`]: what every backend accepts, checked before one is asked (for data streams in [`data_streams`]);
+//!   [`filter`], [`find`], [`update`], [`names`], [`fifo`], [`node`], [`objects`]: shared by backends.
 
+mod absent;
 mod backend;
 pub mod circuit_breaker;
 pub mod clock;
 mod components;
 mod configured;
-mod data_streams;
+pub mod data_streams;
 pub mod dead_letter;
 mod declared;
 mod documents;
@@ -34,12 +36,13 @@ mod table;
 pub mod task;
 pub mod update;
 
+pub use absent::{NoFailures, NoStreams};
 pub use backend::*;
 pub use configured::{Backend, Difference, Opened};
-pub use data_streams::{DataStreamBackend, hash_key};
-pub use declared::{DataStreamSpec, Declared, IdentityConfig, QueueSpec, TableSpec};
+pub use data_streams::{DataStreamAccess, DataStreamBackend, DataStreamSpec, hash_key};
+pub use declared::{Declared, DeclaredNames, DeclaredSettings, IdentityConfig, QueueSpec, TableSpec};
 pub use documents::DocumentsBackend;
-pub use grants::{Access, ComponentsAccess, DataStreamAccess, Grants, ObjectAccess, QueueAccess, TaskAccess};
+pub use grants::{Access, ComponentsAccess, Grants, ObjectAccess, QueueAccess, TaskAccess};
 pub use identity::IdentityBackend;
 pub use left_out::{LEFT_OUT, TRIMMED, expired, left_out, trimmed};
 pub use objects::ObjectsBackend;

@@ -76,13 +76,6 @@ pub fn bucket_fault(name: &str) -> Option<String> {
     (!is_fit).then(|| fault(name, "a bucket in S3", rule))
 }
 
-/// What is wrong with the name of a data stream. Kinesis takes 1 to 128 letters, digits, `_`, `-` and `.` (`StreamName` on
-/// the page of its action `CreateStream`).
-pub fn data_stream_fault(name: &str) -> Option<String> {
-    let is_fit = (1..=128).contains(&name.len()) && name.bytes().all(|it| is_letter(it) || b"_-.".contains(&it));
-    (!is_fit).then(|| fault(name, "a stream in Kinesis", "1 to 128 letters, digits, _, - and ."))
-}
-
 /// The fault of the first name that is valid in the backend, but not with this prefix.
 pub fn prefix_fault<'n>(
     prefix: &str,
@@ -95,11 +88,11 @@ pub fn prefix_fault<'n>(
     })
 }
 
-fn fault(name: &str, of: &str, rule: &str) -> String {
+pub(crate) fn fault(name: &str, of: &str, rule: &str) -> String {
     format!("\"{name}\" cannot be the name of {of}; write {rule}")
 }
 
-fn is_letter(byte: u8) -> bool {
+pub(crate) fn is_letter(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
 }
 
@@ -149,18 +142,6 @@ mod tests {
         assert_eq!(collection_fault("campaigns"), None);
         for name in ["", "a$b", "a\0b", "system.users", &"c".repeat(256)] {
             assert!(collection_fault(name).is_some(), "{name}");
-        }
-    }
-
-    #[test]
-    fn names_that_kinesis_cannot_have_are_faults() {
-        let longest = "s".repeat(128);
-        for name in ["s", "scoresStream", "a.b_C-9", &longest] {
-            assert_eq!(data_stream_fault(name), None, "{name}");
-        }
-        let long = format!("{longest}s");
-        for name in ["", "a stream", "a/b", "ströme", &long] {
-            assert!(data_stream_fault(name).is_some(), "{name}");
         }
     }
 

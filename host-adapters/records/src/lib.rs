@@ -24,7 +24,7 @@ mod weight;
 
 pub use error::{Error, ErrorKind};
 pub use functions::*;
-pub use host_adapters_event::{Attribute, AttributeValue, is_queue_char};
+pub use host_adapters_event::{Attribute, AttributeValue, is_queue_char, source_name};
 pub use weight::Weight;
 
 /// One function of the platform: its arguments are the type that implements this.

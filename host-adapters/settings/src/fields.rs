@@ -45,6 +45,11 @@ impl<'r, 'd> Fields<'r, 'd> {
         self.report.diagnostic(at, format!("{message}{place}"));
     }
 
+    /// Notes a diagnostic that says by itself what it is about, without the name of this table.
+    pub fn bare_diagnostic(&self, at: &Range<usize>, message: impl AsRef<str>) {
+        self.report.diagnostic(at, message);
+    }
+
     /// Where references to secrets lead.
     pub(crate) fn secrets(&self) -> Option<Secrets<'d>> {
         self.report.secrets

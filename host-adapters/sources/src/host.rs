@@ -1,22 +1,17 @@
 //! The common parts of all sources of a host.
 
-use crate::{SourceConfig, recovery};
+use crate::{SourceConfig, SourceContext, recovery};
 use host_adapters_delivery::circuit_breaker::{CircuitBreaker, Paused};
 use host_adapters_delivery::dead_letter::{DeadLetter, Origin};
-use host_adapters_delivery::dispatch::Dispatch;
 use host_adapters_delivery::drain::{Drain, Ended};
 use host_adapters_delivery::event::Event;
 use host_adapters_delivery::redrive::Recovery;
 use host_adapters_delivery::retry::Backoff;
-use host_adapters_delivery::stream::OrderedStreams;
-use host_adapters_platform::clock::Clock;
+use host_adapters_platform::Declared;
 use host_adapters_platform::objects::Notification;
-use host_adapters_platform::task::TaskBackend;
-use host_adapters_platform::{Declared, FailureTable, QueueBackend};
 use host_adapters_settings::{Block, Fields, Settings};
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
-use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -116,32 +111,6 @@ pub(crate) fn block<S: Settings + SourceSettings>(kind: &'static str) -> Block {
 /// When the dead letter does not contain the record, or names an unknown kind of source.
 pub fn event_of(dead_letter: &DeadLetter) -> Result<Event, String> {
     Recovery::of(recovery, &dead_letter.summary.source).and_then(|recovery| (recovery.event)(dead_letter))
-}
-
-/// What a source is built with.
-#[derive(Clone)]
-pub struct SourceContext {
-    /// Component id of the worker.
-    pub worker: String,
-    /// Where its batches and requests are sent.
-    pub dispatch: Arc<dyn Dispatch>,
-    /// The queues: those that feed workers, and those of dead letters.
-    pub queues: Arc<dyn QueueBackend>,
-    /// The change streams of tables, shared by all workers of a host.
-    pub streams: Arc<OrderedStreams>,
-    /// The data streams, shared likewise.
-    pub data_streams: Arc<OrderedStreams>,
-    /// How often messages of queues have failed.
-    pub failures: Arc<dyn FailureTable>,
-    /// The executions of tasks.
-    pub tasks: Arc<dyn TaskBackend>,
-    /// The names of buckets in their events, by their declared names. A bucket that is not listed has its declared
-    /// name.
-    pub buckets: Arc<BTreeMap<String, String>>,
-    /// Tells the age of records.
-    pub clock: Clock,
-    /// Waits between retries and probes.
-    pub backoff: Backoff,
 }
 
 /// The state of a source, for `/readyz` and the command line.

@@ -1,6 +1,6 @@
 //! Converts `{"Records": […]}`, the format of AWS Lambda, to events.
 
-use crate::{LAMBDA, kinesis, s3, sqs};
+use crate::{LAMBDA, OPENS};
 use host_adapters_event::{Attribute, Disposition, Event, gravest, json};
 use host_adapters_json::compact;
 use serde::de::{DeserializeOwned, Error, IgnoredAny};
@@ -124,14 +124,20 @@ impl Context<'_> {
 }
 
 /// How records of one shape are recognised and read.
-pub struct Shape {
+pub(crate) struct Shape {
     /// The field that only such records have; `None` for the shape of records that have none of these fields.
     pub(crate) field: Option<&'static str>,
     /// The JSON pointer to the id by which the source knows the record: `batchItemFailures` must name it.
     pub(crate) id: &'static str,
     /// Makes the event.
     pub(crate) event: fn(String, Value, &Context<'_>, &mut Notes<'_>) -> Result<Event, String>,
+    /// Whether a call with such records has no item failures, because who calls does not wait for an answer: only an error
+    /// of the whole call makes Lambda call again.
+    pub(crate) fails_as_a_whole: bool,
 }
+
+/// The events in an event whose record holds others; `None` for any other event.
+pub(crate) type Open = fn(&Event) -> Option<Several>;
 
 /// An attribute that cannot be read. It is left out, and its record is handed over without it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -180,8 +186,8 @@ fn incoming(index: usize, record: &RawValue, context: &Context<'_>, notes: &mut 
         Err(error) => return Incoming::Malformed { id: unnamed(), reason: format!("malformed: not JSON: {error}") },
     };
     let id = identifier(&record).unwrap_or_else(unnamed);
-    let event = (shape(&record).event)(id.clone(), record, context, notes);
-    match event.map(opened) {
+    let event = shape(&record).map(|shape| (shape.event)(id.clone(), record, context, notes));
+    match event.unwrap_or_else(|| Err("not a record of any source".to_owned())).map(opened) {
         Ok(incoming) => incoming,
         Err(reason) => Incoming::Malformed { id, reason: format!("malformed: {reason}") },
     }
@@ -189,26 +195,23 @@ fn incoming(index: usize, record: &RawValue, context: &Context<'_>, notes: &mut 
 
 /// A message that contains records of another source is replaced by them; so is a record into which others are packed.
 fn opened(event: Event) -> Incoming {
-    let several = s3::lambda::opened(&event).or_else(|| kinesis::opened(&event));
+    let several = OPENS.iter().flatten().find_map(|open| open(&event));
     several.map_or_else(|| Incoming::Event(event), Incoming::Several)
 }
 
-/// Whether item failures have no effect in this call: S3 and SNS ignore the response, and Lambda repeats a call only
-/// after an error of the whole call.
+/// Whether item failures have no effect in this call, because of the shape of one of its records.
 pub fn fails_as_a_whole(body: &[u8]) -> bool {
     #[derive(Deserialize)]
     struct Called {
         #[serde(rename = "Records")]
-        records: Vec<Record>,
+        records: Vec<BTreeMap<String, Option<IgnoredAny>>>,
     }
-    #[derive(Deserialize)]
-    struct Record {
-        s3: Option<IgnoredAny>,
-        #[serde(rename = "Sns")]
-        sns: Option<IgnoredAny>,
-    }
+    let has_one = |record: BTreeMap<String, Option<IgnoredAny>>| {
+        let mut fields = shapes().filter(|shape| shape.fails_as_a_whole).filter_map(|shape| shape.field);
+        fields.any(|field| record.get(field).is_some_and(Option::is_some))
+    };
     let called: Option<Called> = serde_json::from_slice(body).ok();
-    called.is_some_and(|called| called.records.iter().any(|record| record.s3.is_some() || record.sns.is_some()))
+    called.is_some_and(|called| called.records.into_iter().any(has_one))
 }
 
 /// Reads a record. The documents print bodies that are objects. Such a body becomes text, as AWS sends it, so that its
@@ -239,10 +242,10 @@ fn readable(text: &RawValue) -> Option<Value> {
     Some(Value::Object(members?.into_iter().flatten().collect()))
 }
 
-/// A record that has no field of another shape is a message.
-fn shape(record: &Value) -> &'static Shape {
+/// The shape whose field the record has; without one it is of the shape that has no field of its own.
+fn shape(record: &Value) -> Option<&'static Shape> {
     let has = |shape: &&Shape| shape.field.is_some_and(|field| record.get(field).is_some_and(|value| !value.is_null()));
-    shapes().find(has).unwrap_or(&sqs::MESSAGE)
+    shapes().find(has).or_else(|| shapes().find(|shape| shape.field.is_none()))
 }
 
 fn shapes() -> impl Iterator<Item = &'static Shape> {

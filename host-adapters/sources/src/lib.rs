@@ -10,12 +10,15 @@
 //! | | |
 //! |---|---|
 //! | `LAMBDA` | the AWS Lambda records that it makes events of |
+//! | `OPENS` | how events whose record holds others are taken apart, if there are such |
 //! | `Config` | the settings, which implement [`SourceSettings`] (`host`) |
 //! | `RECOVERY` | how a record that became a dead letter goes back, if records become dead letters (`host`) |
 //! | `CANNED` | the events that `host-adapters events generate` writes (`host`) |
 
 #[cfg(feature = "host")]
 mod canned;
+#[cfg(feature = "host")]
+mod context;
 #[cfg(feature = "host")]
 mod host;
 pub mod lambda;
@@ -24,6 +27,8 @@ mod ordered;
 
 #[cfg(feature = "host")]
 pub use canned::{CannedEvent, Records};
+#[cfg(feature = "host")]
+pub use context::{SharedStreams, SourceContext, SourceStores};
 #[cfg(feature = "host")]
 pub use host::*;
 
@@ -34,6 +39,9 @@ macro_rules! kinds {
 
         /// The shapes of all kinds of record.
         const LAMBDA: &[&[lambda::Shape]] = &[$($module::LAMBDA),+];
+
+        /// What takes the records that hold others apart.
+        const OPENS: &[Option<lambda::Open>] = &[$($module::OPENS),+];
 
         /// A source as the manifest declares it.
         #[cfg(feature = "host")]

@@ -116,12 +116,12 @@ pub(crate) struct Delivery {
 }
 
 /// A stream that feeds a worker.
-pub(crate) struct OrderedStream<'a> {
+pub(crate) struct OrderedStream {
     /// `<kind>:<stream>`.
     pub(crate) source: String,
-    /// The stream's name, and the streams of its store.
+    /// The stream's name, and the streams among which it is.
     pub(crate) stream: String,
-    pub(crate) streams: &'a Arc<OrderedStreams>,
+    pub(crate) streams: Arc<OrderedStreams>,
     pub(crate) start: Start,
     pub(crate) dead_letter_queue: String,
     /// Lambda's name of this kind of source in the envelope of a dead letter.
@@ -135,7 +135,7 @@ struct OrderedSource {
     breakers: CircuitBreakers,
 }
 
-impl OrderedStream<'_> {
+impl OrderedStream {
     /// Connects the stream to `context.worker`.
     pub(crate) fn source(self, context: &SourceContext) -> Arc<dyn Source> {
         let Self { source, stream, streams, start, dead_letter_queue, batch_info, delivery } = self;
@@ -152,11 +152,11 @@ impl OrderedStream<'_> {
             policy: delivery.policy,
             max_age: delivery.max_age,
             on_reject: delivery.on_reject,
-            dead_letters: DeadLetterSink::new(context.queues.clone(), dead_letter_queue, &context.worker),
+            dead_letters: DeadLetterSink::new(context.stores.queues.clone(), dead_letter_queue, &context.worker),
             batch_info,
         };
         let consumer = StreamConsumer {
-            streams: streams.clone(),
+            streams,
             stream,
             start,
             slices: delivery.slices,

@@ -14,6 +14,7 @@ use host_adapters_platform::{
     PlatformService, QueueBackend, QueueBrowser, ServiceBackend, StreamBackend, TableBackend,
 };
 use host_adapters_records::cache::CacheBackend;
+use host_adapters_sources::SourceStores;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -21,18 +22,10 @@ use std::sync::Arc;
 pub struct Backends {
     /// The platform, with the grants of components and clients.
     pub platform: Arc<PlatformService>,
-    /// The queues of sources and of dead letters.
-    pub queues: Arc<dyn QueueBackend>,
+    /// What sources read and write, queues of dead letters included.
+    pub sources: SourceStores,
     /// Shows operators the messages in queues.
     pub browser: Arc<dyn QueueBrowser>,
-    /// The change streams of tables.
-    pub streams: Arc<dyn StreamBackend>,
-    /// How data streams are read.
-    pub data_stream_reader: Arc<dyn DataStreamReader>,
-    /// How often messages have failed.
-    pub failures: Arc<dyn FailureTable>,
-    /// The executions of tasks.
-    pub tasks: Arc<dyn TaskBackend>,
     /// How executions are started; `None` where another program does that.
     pub executions: Option<Arc<dyn ExecutionTable>>,
     /// The cache, which is `spin:redis` to components.
@@ -62,10 +55,10 @@ pub async fn open(app: &App, data: &Path, config: &RuntimeConfig, services: impl
         services: Some(Arc::new(services)),
     };
     let ((queues, browser), (_, streams, failures)) = (opened.queues, opened.tables);
-    let (_, data_stream_reader) = opened.data_streams;
+    let (_, data_streams) = opened.data_streams;
     let ((tasks, executions), cache) = (opened.tasks, opened.cache);
-    let platform = Arc::new(platform);
-    Ok(Backends { platform, queues, browser, streams, data_stream_reader, failures, tasks, executions, cache })
+    let sources = SourceStores { queues, streams, data_streams, failures, tasks };
+    Ok(Backends { platform: Arc::new(platform), sources, browser, executions, cache })
 }
 
 /// The backend of each section of the runtime configuration.

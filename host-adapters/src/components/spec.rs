@@ -38,13 +38,14 @@ fn limits(declared: &manifest::ComponentLimits) -> Limits {
     }
 }
 
-/// The documents' environment variables with their defaults, and the component's own. The host sets `APP_NAME`. Each
-/// name occurs once, because a guest would see only the first value.
+/// The documents' environment variables with their defaults, and the component's own. The host sets `APP_NAME`, and
+/// `REQUEST_TIMEOUT_SECS`, the wall time of a call. Each name occurs once, because a guest would see only the first value.
 fn environment(component: &Component) -> Vec<(String, String)> {
     let inherited = [("CONFIG_ENV", "local-dev"), ("AWS_REGION", "us-east-1"), ("LOG_LEVEL", "INFO")]
         .map(|(name, default)| (name.to_owned(), std::env::var(name).unwrap_or_else(|_| default.to_owned())));
     let app_name = ("APP_NAME".to_owned(), camel_case_name(&component.id));
     let own = component.environment.iter().map(|(name, value)| (name.clone(), value.clone()));
-    let environment: BTreeMap<_, _> = inherited.into_iter().chain(own).chain([app_name]).collect();
+    let wall_time = ("REQUEST_TIMEOUT_SECS".to_owned(), component.limits.request_timeout.as_secs().to_string());
+    let environment: BTreeMap<_, _> = inherited.into_iter().chain(own).chain([app_name, wall_time]).collect();
     environment.into_iter().collect()
 }

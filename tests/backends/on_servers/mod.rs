@@ -8,6 +8,7 @@ mod kinesis;
 mod leases;
 mod notifications;
 mod parity;
+mod reads;
 pub mod servers;
 mod shortcomings;
 mod step_functions;

@@ -12,12 +12,9 @@ use backend_sqs::Sqs;
 use host_adapters_delivery::dispatch::{Dispatch, Dispatched};
 use host_adapters_delivery::drain::Drain;
 use host_adapters_delivery::event::{Disposition, Event};
-use host_adapters_delivery::retry::Backoff;
-use host_adapters_platform::clock::Clock;
-use host_adapters_platform::task::NoTasks;
 use host_adapters_platform::{Declared, ObjectsBackend, QueueBackend, QueueSpec};
 use host_adapters_sources::s3::S3Config;
-use host_adapters_sources::{SourceConfig, SourceContext, dynamodb_stream, kinesis};
+use host_adapters_sources::{SourceConfig, SourceContext, SourceStores};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -81,18 +78,9 @@ impl Scene {
         let declared = Declared { queues: [("q".to_owned(), QueueSpec::default())].into(), ..Declared::default() };
         let store = Arc::new(Embedded::open(&folder.path().join("store"), &declared).unwrap());
         let buckets = [(BUCKET.to_owned(), self.objects.real_name(BUCKET))];
-        let context = SourceContext {
-            worker: WORKER.to_owned(),
-            dispatch: worker.clone(),
-            queues: self.queues.clone(),
-            streams: dynamodb_stream::streams(store.clone()),
-            data_streams: kinesis::streams(Arc::new(store.data_streams())),
-            failures: store,
-            tasks: Arc::new(NoTasks),
-            buckets: Arc::new(buckets.into()),
-            clock: Clock::wall(),
-            backoff: Backoff::new(),
-        };
+        let stores = SourceStores { failures: store, ..SourceStores::of_queues(self.queues.clone()) };
+        let context =
+            SourceContext { buckets: Arc::new(buckets.into()), ..SourceContext::new(WORKER, worker.clone(), stores) };
         let config = S3Config { prefix: Some("in/".to_owned()), ..S3Config::new(BUCKET, queue) };
         let (source, drain) = (SourceConfig::S3(config).source(&context), Drain::new());
         let draining = drain.clone();

@@ -2,6 +2,7 @@
 //! its own database of Redis.
 
 use crate::backends::on_servers::amazon::Amazon;
+use crate::backends::on_servers::reads::ShardReads;
 use crate::backends::on_servers::shortcomings;
 use backend_mongodb::Mongo;
 use backend_redis::Redis;
@@ -157,11 +158,13 @@ fn flush(url: String) {
 #[tokio::test(flavor = "multi_thread")]
 #[allow(non_snake_case, reason = "begins with a line of docs/delivery.md")]
 async fn d4_12__one_reader_feeds_three_workers() {
-    let at = endpoints().await;
-    let amazon = amazon(at, &unique()).await;
+    let mut at = endpoints().await.clone();
+    let reads = ShardReads::before(&mut at.dynamodb).await;
+    let amazon = amazon(&at, &unique()).await;
     amazon.provision().await;
     let (streams, queues) = (Arc::new(amazon.streams.clone()), Arc::new(amazon.queues.clone()));
-    shared_stream::one_reader_feeds_three_workers(&amazon.tables, streams, queues).await;
+    shared_stream::one_reader_feeds_three_workers(&amazon.tables, streams, queues, None).await;
+    shared_stream::at_most_five_a_second(&reads.so_far());
 }
 
 #[tokio::test(flavor = "multi_thread")]

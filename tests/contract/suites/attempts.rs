@@ -9,14 +9,11 @@ use host_adapters_delivery::dispatch::{CallError, Dispatch, Dispatched};
 use host_adapters_delivery::drain::{Drain, Ended};
 use host_adapters_delivery::event::{Attribute, Disposition, Event, Payload};
 use host_adapters_delivery::redrive::{Outcome, Redriver};
-use host_adapters_delivery::retry::Backoff;
-use host_adapters_platform::clock::Clock;
 use host_adapters_platform::limits::message::{MAX_MESSAGE_BYTES, bytes};
-use host_adapters_platform::task::NoTasks;
 use host_adapters_platform::{FailureTable, QueueBackend, QueueBrowser, StreamBackend};
 use host_adapters_records::queue::Message;
 use host_adapters_sources::sqs::SqsConfig;
-use host_adapters_sources::{SourceConfig, SourceContext, dynamodb_stream, recovery};
+use host_adapters_sources::{SourceConfig, SourceContext, SourceStores, recovery};
 use serde_json::json;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -65,18 +62,9 @@ fn answered(result: Result<Vec<Disposition>, CallError>, outages: &[&str]) -> Di
 impl<Q: QueueBackend + QueueBrowser> Host<Q> {
     /// `up`, with one poller.
     fn start(&self, config: SqsConfig, worker: &Arc<Worker>) -> (Drain, JoinHandle<Ended>) {
-        let context = SourceContext {
-            worker: WORKER.to_owned(),
-            dispatch: worker.clone(),
-            queues: self.queues.clone(),
-            streams: dynamodb_stream::streams(self.streams.clone()),
-            data_streams: dynamodb_stream::streams(self.streams.clone()),
-            failures: self.failures.clone(),
-            tasks: Arc::new(NoTasks),
-            buckets: Arc::default(),
-            clock: Clock::wall(),
-            backoff: Backoff::new(),
-        };
+        let (streams, failures) = (self.streams.clone(), self.failures.clone());
+        let stores = SourceStores { streams, failures, ..SourceStores::of_queues(self.queues.clone()) };
+        let context = SourceContext::new(WORKER, worker.clone(), stores);
         let config = SqsConfig { max_concurrency: 1, visibility_timeout_secs: VISIBILITY_SECS, ..config };
         let (source, drain) = (SourceConfig::Sqs(config).source(&context), Drain::new());
         let draining = drain.clone();

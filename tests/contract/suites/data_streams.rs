@@ -1,7 +1,7 @@
 //! Data streams: putting records, the order of a key, positions, checkpoints.
 
 use super::backend::{Backend, DATA_STREAM, SHARDS, WORKER, secs};
-use host_adapters_platform::limits::data_record::MAX_RECORD_BYTES;
+use host_adapters_platform::data_streams::MAX_RECORD_BYTES;
 use host_adapters_platform::{Checkpoint, Position, Shard, StreamRecord, hash_key};
 use host_adapters_records::ErrorKind;
 use host_adapters_records::data_streams::DataRecord;

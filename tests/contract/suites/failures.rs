@@ -1,20 +1,6 @@
 //! Failures of messages: counted for each message, deleted when it is settled.
 
 use super::backend::{Backend, LOOSE_QUEUE, QUEUE};
-use host_adapters_platform::{FailureTable, Result};
-
-/// For sources that read no queue.
-pub struct OfNoQueue;
-
-#[async_trait::async_trait]
-impl FailureTable for OfNoQueue {
-    async fn count_failures(&self, queue: &str, _: &[String]) -> Result<Vec<u32>> {
-        unreachable!("no source reads {queue}")
-    }
-    async fn forget_failures(&self, queue: &str, _: &[String]) -> Result<()> {
-        unreachable!("no source reads {queue}")
-    }
-}
 
 fn ids(ids: &[&str]) -> Vec<String> {
     ids.iter().map(ToString::to_string).collect()

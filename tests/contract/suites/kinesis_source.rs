@@ -2,20 +2,17 @@
 
 use super::backend::{DATA_STREAM, SHARDS};
 use super::data_streams::record;
-use super::failures::OfNoQueue;
 use crate::{programs, wait};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use host_adapters_delivery::dispatch::{Dispatch, Dispatched};
 use host_adapters_delivery::drain::{Drain, Ended};
 use host_adapters_delivery::event::{Disposition, Event};
-use host_adapters_delivery::retry::Backoff;
 use host_adapters_platform::clock::Clock;
-use host_adapters_platform::task::NoTasks;
 use host_adapters_platform::{Checkpoint, DataStreamBackend, DataStreamReader, QueueBackend};
 use host_adapters_records::data_streams::DataRecord;
-use host_adapters_sources::kinesis::{self, KinesisConfig, StartingPosition, Timestamp};
-use host_adapters_sources::{SourceConfig, SourceContext};
+use host_adapters_sources::kinesis::{KinesisConfig, StartingPosition, Timestamp};
+use host_adapters_sources::{SourceConfig, SourceContext, SourceStores};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -94,19 +91,8 @@ impl Running {
 impl Store {
     /// Starts the source, as `up` does.
     pub fn start(&self, heard: &Arc<Heard>, config: KinesisConfig) -> Running {
-        let streams = kinesis::streams(self.reader.clone());
-        let context = SourceContext {
-            worker: WORKER.to_owned(),
-            dispatch: heard.clone(),
-            queues: self.queues.clone(),
-            streams: streams.clone(),
-            data_streams: streams,
-            failures: Arc::new(OfNoQueue),
-            tasks: Arc::new(NoTasks),
-            buckets: Arc::default(),
-            clock: Clock::wall(),
-            backoff: Backoff::new(),
-        };
+        let stores = SourceStores { data_streams: self.reader.clone(), ..SourceStores::of_queues(self.queues.clone()) };
+        let context = SourceContext::new(WORKER, heard.clone(), stores);
         let (source, drain) = (SourceConfig::Kinesis(config).source(&context), Drain::new());
         let draining = drain.clone();
         Running { drain, task: tokio::spawn(async move { source.run(draining).await }) }

@@ -1,18 +1,14 @@
 //! A worker that begins at `LATEST` with an empty table, on any backend.
 
 use super::backend::TABLE;
-use super::failures::OfNoQueue;
 use super::stream::put_number_in;
 use crate::wait;
 use host_adapters_delivery::dispatch::{Dispatch, Dispatched};
 use host_adapters_delivery::drain::{Drain, Ended};
 use host_adapters_delivery::event::{Disposition, Event};
-use host_adapters_delivery::retry::Backoff;
-use host_adapters_platform::clock::Clock;
-use host_adapters_platform::task::NoTasks;
 use host_adapters_platform::{QueueBackend, StreamBackend, TableBackend};
-use host_adapters_sources::dynamodb_stream::{self, DynamodbStreamConfig, StartingPosition};
-use host_adapters_sources::{SourceConfig, SourceContext};
+use host_adapters_sources::dynamodb_stream::{DynamodbStreamConfig, StartingPosition};
+use host_adapters_sources::{SourceConfig, SourceContext, SourceStores};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::task::JoinHandle;
@@ -36,18 +32,8 @@ fn start(
     streams: &Arc<dyn StreamBackend>,
     queues: &Arc<dyn QueueBackend>,
 ) -> (Drain, JoinHandle<Ended>) {
-    let context = SourceContext {
-        worker: "latest".to_owned(),
-        dispatch: heard.clone(),
-        queues: queues.clone(),
-        streams: dynamodb_stream::streams(streams.clone()),
-        data_streams: dynamodb_stream::streams(streams.clone()),
-        failures: Arc::new(OfNoQueue),
-        tasks: Arc::new(NoTasks),
-        buckets: Arc::default(),
-        clock: Clock::wall(),
-        backoff: Backoff::new(),
-    };
+    let stores = SourceStores { streams: streams.clone(), ..SourceStores::of_queues(queues.clone()) };
+    let context = SourceContext::new("latest", heard.clone(), stores);
     let config =
         DynamodbStreamConfig { starting_position: StartingPosition::Latest, ..DynamodbStreamConfig::new(TABLE) };
     let (source, drain) = (SourceConfig::DynamodbStream(config).source(&context), Drain::new());

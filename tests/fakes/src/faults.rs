@@ -24,6 +24,8 @@ pub struct Faults {
     /// The status of a refusal, for example 404 as of a server that does not know the path; 400 if it is 0. With 200 the
     /// answer is a page, as of a proxy.
     pub refusal: u16,
+    /// Whether refusals are pages, as of a proxy, whatever their status.
+    pub pages: bool,
     /// Fans, or codes, whose record makes the service answer the whole request with the status `refusal`.
     pub poison: Vec<String>,
     /// Rate of responses that are late.
@@ -86,6 +88,11 @@ impl Dice {
     /// Whether versions are ignored.
     pub(crate) fn ignores_version(&self) -> bool {
         self.with(|(faults, _)| faults.ignore_version)
+    }
+
+    /// Whether refusals with this status are pages.
+    pub(crate) fn refuses_by_page(&self, status: u16) -> bool {
+        self.with(|(faults, _)| faults.pages || status == 200)
     }
 
     /// Whether answers have no `results`.

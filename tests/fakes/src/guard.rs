@@ -82,13 +82,13 @@ impl Guard {
         }
     }
 
-    /// With 200, the page of a proxy or of another server.
+    /// With 200, and where it is asked for, the page of a proxy or of another server.
     fn refused(&self, status: u16) -> Response {
-        if status == 200 {
-            return Html("<!DOCTYPE html>\n<title>It works!</title>").into_response();
+        let code = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+        if self.dice.refuses_by_page(status) {
+            return (code, Html("<!DOCTYPE html>\n<title>It works!</title>")).into_response();
         }
-        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
-        (self.failure)(status, "REFUSED", "refused on demand")
+        (self.failure)(code, "REFUSED", "refused on demand")
     }
 
     fn throttled(&self, retry_after_secs: u64) -> Response {

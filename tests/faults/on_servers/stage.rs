@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tests::aws::aws;
-use tests::programs::native;
+use tests::programs::{self, native};
 use tests::{Child, Fan, Signer, client, entry, manifest, variables, wait};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::JoinHandle;
@@ -104,10 +104,7 @@ impl Stage {
     pub async fn host(&self, name: &str, at: &Endpoints) -> Child {
         let config = config::write(self.folder.path(), name, at, &self.prefix);
         let data = self.folder.path().join(name);
-        std::fs::create_dir(&data).unwrap();
-        let compiled = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/compiled-for-tests");
-        std::fs::create_dir_all(&compiled).unwrap();
-        std::os::unix::fs::symlink(compiled, data.join("compiled")).unwrap();
+        programs::make_data(&data);
         let environment = [("HOST_ADAPTERS_RUNTIME_CONFIG", config.to_str().unwrap()), ("LOG_LEVEL", "INFO"), SECRET];
         let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         let log = File::create(self.folder.path().join(format!("{name}.log"))).unwrap();

@@ -7,12 +7,11 @@
 
 use serde_json::Value;
 use std::collections::{BTreeMap, VecDeque};
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Mutex;
 use tempfile::TempDir;
-use tests::programs::{alone, native, project};
+use tests::programs::{alone, make_data, native, project};
 
 /// The whole pipeline: thirty registrations (new, repeated and changed entries, transfers, one invitation and two
 /// refusals), so slow that all stages work at the same time, a message that is rejected, and scores that fail, so that
@@ -125,11 +124,13 @@ struct Stage {
 }
 
 impl Stage {
-    /// Writes the manifest, and runs once without a crash, which compiles the components for all runs.
+    /// Writes the manifest, and runs once without a crash.
     fn new(case: &'static Case) -> Self {
         let mut stage = Self { case, folder: tempfile::tempdir().unwrap(), codes: Value::Null };
         std::fs::write(stage.manifest(), impatient_manifest()).unwrap();
         let whole = stage.path("whole");
+        std::fs::create_dir(&whole).unwrap();
+        make_data(&whole.join("host"));
         let output = stage.demo(&whole, None);
         assert!(output.status.success(), "not even without a crash: {}", String::from_utf8_lossy(&output.stderr));
         stage.codes = codes(&summary(&output));
@@ -171,8 +172,7 @@ impl Stage {
     /// Runs once; returns whether the host reached the step, and so aborted at it.
     fn crash(&self, point: &str) -> Result<bool, String> {
         let folder = TempDir::with_prefix("crash-point-").unwrap();
-        std::fs::create_dir(folder.path().join("host")).unwrap();
-        symlink(self.path("whole/host/compiled"), folder.path().join("host/compiled")).unwrap();
+        make_data(&folder.path().join("host"));
         let output = self.demo(folder.path(), Some(point));
         let log = std::fs::read_to_string(folder.path().join("host.log")).unwrap_or_default();
         let aborted = log.lines().any(|line| aborts_at(line, point));

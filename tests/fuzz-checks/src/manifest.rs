@@ -69,18 +69,18 @@ fn check_app(app: &App) {
         for source in &component.sources {
             let is_declared = match source.reads() {
                 None => true,
-                Some((_, Resource::Queue(queue))) => app.host.queues.contains_key(&queue),
-                Some((_, Resource::Stream(table))) => app.host.tables[&table].stream,
-                Some((_, Resource::DataStream(stream))) => app.host.data_streams.contains_key(&stream),
+                Some((_, Resource::Queue(queue))) => app.host.declared.queues.contains_key(&queue),
+                Some((_, Resource::Stream(table))) => app.host.declared.tables[&table].stream,
+                Some((_, Resource::DataStream(stream))) => app.host.declared.data_streams.contains_key(&stream),
             };
             assert!(is_declared, "{source:?} reads a name that is not declared");
             let dead_letters = source.dead_letter_queue(id);
             assert_eq!(dead_letters.is_none(), source.does_tasks(), "{source:?}");
-            let has_queue = dead_letters.is_none_or(|queue| app.host.queues.contains_key(&queue));
+            let has_queue = dead_letters.is_none_or(|queue| app.host.declared.queues.contains_key(&queue));
             assert!(has_queue, "{source:?} has no queue of dead letters");
         }
     }
-    assert_eq!(app.declared().queues.len(), app.host.queues.len());
+    assert_eq!(app.declared().queues.len(), app.host.declared.queues.len());
 }
 
 /// The result, or the diagnostics, moved `down` lines further down. Diagnostics at the beginning concern the whole

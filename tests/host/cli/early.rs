@@ -36,6 +36,10 @@ fn status(url: &str, path: &str, token: &str, length: usize, chunked: bool) -> R
     status.ok_or_else(|| format!("no status in {response:?}"))
 }
 
+/// A token as an issuer makes it, of which the host has no key: its header is `{"alg":"ES256","kid":"k"}`. The host's file of
+/// keys has none, so no token can be verified.
+const UNVERIFIABLE: &str = "eyJhbGciOiJFUzI1NiIsImtpZCI6ImsifQ.e30.AA";
+
 #[test]
 fn case_14_early_answers_reach_clients_that_still_send() {
     let up = Up::start("ERROR");
@@ -44,6 +48,9 @@ fn case_14_early_answers_reach_clients_that_still_send() {
     for (url, path, token, length, expected) in [
         (&up.http, worker, "planted-6f1e-worker", (6 << 20) + 1, 413),
         (&up.http, "/nowhere", unknown, (6 << 20) + 1, 404),
+        // These are the workers' own; a body may be as long as that.
+        (&up.http, worker, unknown, 6 << 20, 401),
+        (&up.http, "/workers/campaigns-by-event", UNVERIFIABLE, 6 << 20, 503),
         (&up.gateway, gateway, known, (17 << 20) + 1, 413),
         (&up.gateway, gateway, unknown, (6 << 20) + 1, 401),
         (&up.gateway, "/nowhere", known, (6 << 20) + 1, 404),

@@ -164,7 +164,7 @@ async fn it_serves_shows_its_queues_and_drains() {
     assert_eq!(depths.code, 0, "{depths:?}");
     let names: Vec<_> = depths.json()["queues"].as_array().unwrap().iter().map(|it| it["name"].clone()).collect();
     let app = workers::app();
-    let declared: Vec<_> = app.host.queues.keys().map(|name| json!(name)).collect();
+    let declared: Vec<_> = app.host.declared.queues.keys().map(|name| json!(name)).collect();
     assert!(names == declared && declared.contains(&json!("enqueueEntriesDlq")), "{names:?}");
     let table = up.queues(&[], "planted-6f1e-operator");
     assert!(table.stdout.contains("in flight") && table.stdout.contains("userInfoQueueDlq"), "{table:?}");

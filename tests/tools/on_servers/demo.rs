@@ -4,12 +4,15 @@ use crate::tools::assert_selected;
 use serde_json::Value;
 use std::process::Command;
 use tests::manifest;
-use tests::programs::{alone, host_adapters, native, project};
+use tests::programs::{alone, host_adapters, make_data, native, project};
 
 fn green(arguments: &[&str]) -> Value {
     let _alone = alone();
+    let data = tempfile::TempDir::with_prefix("demo-").unwrap();
+    make_data(&data.path().join("host"));
     let output = Command::new(native().join("demo"))
-        .args(["--servers", "--json"])
+        .args(["--servers", "--json", "--data-dir"])
+        .arg(data.path())
         .args(arguments)
         .env("HOST_ADAPTERS_BIN", host_adapters())
         .current_dir(project())

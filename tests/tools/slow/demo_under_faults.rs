@@ -3,7 +3,7 @@
 use crate::tools::assert_selected;
 use serde_json::Value;
 use std::process::{Command, Output};
-use tests::programs::{alone, beside_others, host_adapters, native, project};
+use tests::programs::{alone, beside_others, host_adapters, make_data, native, project};
 
 fn demo(arguments: &[&str]) -> (Output, Value) {
     let _beside = beside_others();
@@ -11,9 +11,13 @@ fn demo(arguments: &[&str]) -> (Output, Value) {
 }
 
 fn run(arguments: &[&str]) -> (Output, Value) {
+    let data = tempfile::TempDir::with_prefix("demo-").unwrap();
+    make_data(&data.path().join("host"));
     let output = Command::new(native().join("demo"))
         .args(arguments)
         .arg("--json")
+        .arg("--data-dir")
+        .arg(data.path())
         .env("HOST_ADAPTERS_BIN", host_adapters())
         .current_dir(project())
         .output()

@@ -1,7 +1,6 @@
 //! Tests of the decision: the responses, and the facts that were looked up.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
-#[path = "fake.rs"]
 mod fake;
 
 use super::*;

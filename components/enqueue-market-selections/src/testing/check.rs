@@ -104,7 +104,7 @@ impl World {
         for (fan, code) in self.plans().into_values().flatten() {
             assert!(winners.insert(fan.clone()), "{fan} has won twice");
             // The code of a winner who got another one, or who left without one, is free for the next winner.
-            let is_open = !self.gone.borrow().contains(&fan);
+            let is_open = !self.is_removed(&fan);
             if held.get(&fan).map_or(is_open, |held| *held == code) {
                 let other = owners.insert(code.clone(), fan.clone());
                 assert_eq!(other, None, "{code} is {fan}'s, too");

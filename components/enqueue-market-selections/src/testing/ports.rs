@@ -4,6 +4,7 @@ use super::{Fan, State, World};
 use crate::input::Selection;
 use crate::ports::Ports;
 use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
+use registration::text::fits_queue;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use worker_kit::platform::table::{Key, Page, Predicate, Update};
@@ -209,6 +210,9 @@ impl Ports for World {
             if self.refuses_every.is_some_and(|every| self.sent.get().is_multiple_of(every)) {
                 return Err(down());
             }
+            if !fits_queue(&body) {
+                return Err(Error::new(ErrorKind::Invalid, "a character that no queue takes"));
+            }
             self.queued.borrow_mut().push(body);
             Ok("message".to_owned())
         };
@@ -224,6 +228,10 @@ impl Ports for World {
 
     fn now(&self) -> DateTime<Utc> {
         self.clock.get()
+    }
+
+    fn end(&self) -> Option<DateTime<Utc>> {
+        self.end.get()
     }
 
     fn span(&self, _: &'static str) {}

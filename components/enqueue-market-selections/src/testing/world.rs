@@ -98,6 +98,8 @@ pub struct World {
     /// How long each call takes, last first: how often other tasks continue meanwhile, and how many minutes pass.
     pub delays: RefCell<Vec<(u8, u8)>>,
     pub clock: Cell<DateTime<Utc>>,
+    /// When an attempt is to come to its end.
+    pub end: Cell<Option<DateTime<Utc>>>,
 }
 
 impl Default for World {
@@ -127,6 +129,7 @@ impl Default for World {
             per_page: 100,
             delays: RefCell::default(),
             clock: Cell::new("2024-03-01T12:00:00Z".parse().unwrap()),
+            end: Cell::default(),
         }
     }
 }
@@ -233,21 +236,22 @@ impl World {
             }
             return;
         };
-        if self.gone.borrow().contains(&message.fan) {
-            return;
-        }
-        let mut held = self.held.borrow_mut();
-        if !held.contains_key(&message.fan) {
-            let owner = held.iter().find(|(_, held)| *held == code).map(|(fan, _)| fan.clone());
-            assert_eq!(owner, None, "{code} is given to {} too", message.fan);
-            held.insert(message.fan.clone(), code.clone());
-        }
-        let is_ours = held[&message.fan] == *code;
-        drop(held);
-        if is_ours && !self.is_removed(&message.fan) {
+        // A winner's entry is looked at first.
+        if !self.is_removed(&message.fan) && self.assign(&message.fan, code) {
             self.put_entry(&message.fan, Some(code));
             self.unmarked.borrow_mut().insert(code.clone());
         }
+    }
+
+    /// What the Entry Service does with a winner's code. Returns whether the fan has it.
+    pub fn assign(&self, fan: &str, code: &str) -> bool {
+        let mut held = self.held.borrow_mut();
+        if !held.contains_key(fan) {
+            let owner = held.iter().find(|(_, held)| *held == code).map(|(fan, _)| fan.clone());
+            assert_eq!(owner, None, "{code} is given to {fan} too");
+            held.insert(fan.to_owned(), code.to_owned());
+        }
+        held[fan] == code
     }
 
     /// What markAssignedCodes does when the stream is read.

@@ -85,6 +85,10 @@ impl Ports for World {
         self.info(message, data);
     }
 
+    fn error(&self, message: &str, data: Value) {
+        self.info(message, data);
+    }
+
     fn failed(&self, message: &str, _: &ServiceError, data: Value) {
         self.info(message, data);
     }
@@ -114,9 +118,6 @@ fn record(fan: Option<&str>, code: Option<(&str, &str)>) -> ScoringRecord {
         member_id: None,
         score: Score::parse("850").unwrap(),
         registered_at: "2024-01-01T10:00:00.000Z".to_owned(),
-        phone_number: None,
-        locale: None,
-        verdict: Some(true),
         code: code.map(|(market, value)| Code { market_id: market.to_owned(), value: value.to_owned() }),
         removed: false,
     }
@@ -187,10 +188,12 @@ fn records_without_fan_or_code_are_counted_and_not_queued() {
         record(Some("v"), None),
         record(Some("w"), other),
         record(Some("x"), Some(("m", ""))),
+        record(Some("y\u{fffe}"), code),
+        record(Some("z"), Some(("m", "A\u{ffff}"))),
     ]);
     assert_eq!(run(&world), Disposition::Ack);
     assert_eq!(world.queued.borrow().len(), 2);
-    assert_eq!((world.logged("queued"), world.logged("leftOut")), (2.into(), 5.into()));
+    assert_eq!((world.logged("queued"), world.logged("leftOut")), (2.into(), 7.into()));
     let told = world.logged.borrow();
     assert_eq!(told[0].0, "Scoring records without globalUserId or code of the market");
 }
@@ -285,6 +288,23 @@ fn a_page_whose_messages_are_not_accepted_is_queued_again_and_no_page_before_it(
 }
 
 #[test]
+fn point_1_a_winner_whose_message_is_wrong_in_itself_costs_no_other() {
+    let world = World {
+        refused: Some(("fan-3".to_owned(), Error::new(ErrorKind::Invalid, "no"))),
+        refuses_every: Some(7),
+        ..winners(20, 5)
+    };
+    assert_eq!(run(&world), Disposition::Ack);
+    let fans: BTreeSet<_> = world.fans().into_iter().collect();
+    assert!(fans.len() == 19 && !fans.contains("fan-3"), "{fans:?}");
+    assert_eq!((world.logged("queued"), world.logged("lost")), (19.into(), 1.into()));
+    let logged = world.logged.borrow();
+    let (message, data) = &logged[0];
+    assert_eq!(message, "Winners not queued, whose messages are wrong in themselves");
+    assert_eq!((&data["globalUserIds"], &data["problem"]), (&json!(["fan-3"]), &json!("no")));
+}
+
+#[test]
 fn a_rest_that_is_not_queued_has_the_message_delivered_again() {
     let stuck = Error::new(ErrorKind::Unavailable, "no queue");
     let mut world = World { slow: PER_CALL_SECS, stuck: Some(stuck), ..winners(3, 1) };
@@ -299,6 +319,16 @@ fn a_rest_that_is_not_queued_has_the_message_delivered_again() {
 fn an_empty_id_is_malformed() {
     assert_eq!(body("", "m").checked().unwrap_err(), "malformed: campaignId is empty");
     assert_eq!(body("c", "").checked().unwrap_err(), "malformed: marketId is empty");
+    let problem = "malformed: marketId contains a character that no queue takes";
+    assert_eq!(body("c", "m\u{fffe}").checked().unwrap_err(), problem);
     let bare: Body = serde_json::from_str(r#"{"campaignId":"c","marketId":"m","after":null}"#).unwrap();
     assert_eq!(bare.checked(), Ok(body("c", "m")));
+}
+
+#[test]
+fn case_02_the_task_which_is_for_people_costs_no_refresh() {
+    for task in ["null", "7", r#""\ud800""#] {
+        let text = format!(r#"{{"campaignId":"c","marketId":"m","taskId":{task}}}"#);
+        assert_eq!(serde_json::from_str::<Body>(&text).unwrap(), body("c", "m"), "{task}");
+    }
 }

@@ -205,6 +205,10 @@ impl Ports for World {
     }
 
     async fn read(&self, keys: Vec<Key>) -> Result<Vec<Option<String>>, Error> {
+        // DynamoDB refuses the whole request.
+        if keys.iter().any(|key| key.sk.len() > 1_024) {
+            return Err(Error::new(ErrorKind::Invalid, "a key is too long"));
+        }
         if let (Fate::Lost | Fate::ResponseLost, _) | (_, Some(_)) = (self.fate().await, &self.blind) {
             return Err(self.blind.clone().unwrap_or_else(down));
         }

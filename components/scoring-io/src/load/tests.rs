@@ -61,6 +61,8 @@ struct Platform {
     throttled: Cell<Option<&'static str>>,
     /// Score of records that it never takes.
     refused: Option<&'static str>,
+    /// The campaign whose report no queue accepts.
+    unreportable: Option<&'static str>,
     /// One in this many pages of items is throttled.
     pages_per_throttled: Option<u32>,
     pages: Cell<u32>,
@@ -238,7 +240,11 @@ impl Ports for Platform {
 
     async fn report(&self, bodies: Vec<String>) -> Result<Vec<Result<String, Error>>, Error> {
         let one = |body: String| {
-            self.reports.borrow_mut().push(serde_json::from_str(&body).unwrap());
+            let report: Message = serde_json::from_str(&body).unwrap();
+            if self.unreportable == Some(report.campaign_id.as_str()) {
+                return Err(Error::new(ErrorKind::Invalid, "a character that no queue takes"));
+            }
+            self.reports.borrow_mut().push(report);
             Ok(String::new())
         };
         let reports = self.world.call(|| bodies.into_iter().map(one).collect());

@@ -251,6 +251,14 @@ fn batches_of_a_shard_side_by_side_would_lose_counts() {
 }
 
 #[test]
+fn case_02_case_21_a_count_may_be_null_or_have_a_fraction_of_zeros() {
+    let item = r#"{"verified":5.0,"rejected":null,"selected":2e0,"position":null}"#;
+    assert_eq!(Counts::read(Some(item)).unwrap().totals, Totals { verified: 5, rejected: 0, selected: 2 });
+    let problem = Counts::read(Some(r#"{"verified":1.5}"#)).unwrap_err();
+    assert!(problem.starts_with("malformed: meta:counts: 1.5 is not a whole number"), "{problem}");
+}
+
+#[test]
 fn a_position_of_null_is_as_absent() {
     let mut table = Table::default();
     let item = json!({"verified": 5, "position": null});

@@ -84,7 +84,7 @@ pub struct TooMany {
 /// The disposition of a message. After a failed message of its group it is delivered again, whatever the worker said. (For
 /// a stream, AWS itself redelivers all records after the first that failed.)
 fn in_order<'a>(event: &'a Event, said: Disposition, blocked: &mut BTreeSet<&'a str>) -> Disposition {
-    let Some(group) = event.ordering_key.as_deref().filter(|_| event.source.starts_with("sqs:")) else { return said };
+    let Some(group) = event.ordering_key.as_deref().filter(|_| event.is_of_queue()) else { return said };
     if blocked.contains(group) {
         return Disposition::retry("a message before it in its group failed");
     }

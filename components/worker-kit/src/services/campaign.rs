@@ -2,9 +2,8 @@
 
 use super::{Client, Path, ResponseBody, ServiceError};
 use crate::Call;
-use serde::de::Error;
-use serde::{Deserialize, Deserializer};
-use serde_json::Number;
+use host_adapters_json::lenient::optional_whole;
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 /// The Campaign Service, as one call uses it.
@@ -31,7 +30,7 @@ pub struct Market {
     /// With `TM` all winners share one code; with any other value each needs their own code.
     pub ticketer: String,
     /// How many fans can win.
-    #[serde(default, deserialize_with = "whole")]
+    #[serde(default, deserialize_with = "optional_whole")]
     pub capacity: Option<u64>,
     /// The share of the eligible fans that can win, above 0 and at most 1; instead of a capacity.
     #[serde(default)]
@@ -58,16 +57,6 @@ impl ResponseBody for Campaign {
 
 impl ResponseBody for Market {
     const MEMBERS: &[&str] = &["ticketer", "error"];
-}
-
-/// A whole number, including one that is written with a fraction of 0 by a service that counts in doubles.
-fn whole<'de, D: Deserializer<'de>>(number: D) -> Result<Option<u64>, D::Error> {
-    /// Above this a double no longer tells neighbouring integers apart.
-    const MAX_EXACT: f64 = 9_007_199_254_740_991.0;
-    let Some(number) = Option::<Number>::deserialize(number)? else { return Ok(None) };
-    let exact = |double: &f64| double.fract() == 0.0 && (0.0..=MAX_EXACT).contains(double);
-    let integer = number.as_u64().or_else(|| number.as_f64().filter(exact).map(|double| double as u64));
-    integer.map(Some).ok_or_else(|| D::Error::custom(format!("{number} is not a count")))
 }
 
 impl<'a> CampaignService<'a> {

@@ -144,9 +144,10 @@ impl ServiceError {
         }
     }
 
-    /// The status of an answer that says *no such thing*.
+    /// Whether the service says *no such thing* in its own words, with an `error.code`. The page of a proxy, or of a server
+    /// that does not know the path, has the same status and says nothing of the thing.
     pub fn is_not_found(&self) -> bool {
-        matches!(self, Self::Refused(ResponseSummary { status: 404, .. }))
+        matches!(self, Self::Refused(ResponseSummary { status: 404, code, .. }) if !code.is_empty())
     }
 
     /// Whether the service refused for the reason of this code, the `error.code` of its answer.
@@ -248,6 +249,27 @@ mod tests {
             r#"{"message":"no token"}"#,
             expect!["the entry service refused with status 401: no token -> retry None"],
         );
+    }
+
+    #[test]
+    fn point_16_only_the_service_itself_says_that_there_is_no_such_thing() {
+        let is_not_found =
+            |status, body| ServiceError::from_answer(ResponseSummary::new("user", status, body), None).is_not_found();
+        let own = r#"{"error":{"code":"NOT_FOUND","message":"no such user"}}"#;
+        assert!(is_not_found(404, own));
+        assert!(!is_not_found(400, own) && !is_not_found(500, own));
+        for page in [
+            "",
+            "<html>",
+            "404 page not found",
+            "null",
+            r#"{"message":"no Route matched with those values"}"#,
+            r#"{"status":404,"error":"Not Found","path":"/users"}"#,
+            r#"{"error":{"code":404,"message":"Requested entity was not found."}}"#,
+            r#"{"error":{"code":"","message":"why"}}"#,
+        ] {
+            assert!(!is_not_found(404, page), "{page}");
+        }
     }
 
     #[test]

@@ -112,7 +112,7 @@ impl Client<'_> {
         leads_on(summary, page, after)
     }
 
-    /// The resource at a path; `None` if the service answers that it does not exist.
+    /// The resource at a path; `None` if the service itself answers that it does not exist.
     async fn find<T: ResponseBody>(&self, path: Path) -> Result<Option<T>, ServiceError> {
         match self.send("GET", path, None::<&()>).await {
             Ok((_, found)) => Ok(Some(found)),

@@ -2,6 +2,7 @@
 
 use super::{Client, Path, ResponseBody, Results, ServiceError};
 use crate::Call;
+use host_adapters_json::lenient::if_readable;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -54,7 +55,7 @@ pub struct Upserted {
     /// What became of it.
     pub status: UpsertStatus,
     /// Why it is invalid.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "if_readable")]
     pub message: Option<String>,
 }
 
@@ -85,7 +86,8 @@ struct Verification {
 }
 
 impl ResponseBody for Verification {
-    const MEMBERS: &[&str] = &["idv"];
+    // With `error` the service says that it does not know the fan.
+    const MEMBERS: &[&str] = &["idv", "error"];
 }
 
 impl<'a> UserService<'a> {
@@ -105,5 +107,21 @@ impl<'a> UserService<'a> {
     pub async fn is_verified(&self, global_user_id: &str) -> Result<bool, ServiceError> {
         let path = Path::new("/users/{globalUserId}/verification", &[global_user_id]);
         Ok(self.0.find::<Verification>(path).await?.is_some_and(|verification| verification.idv))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::services::ResponseSummary;
+
+    #[test]
+    fn case_02_a_message_that_is_not_text_costs_no_profile() {
+        for message in ["null", "7", r#"{"text":"x"}"#, r#""\ud800""#] {
+            let body = format!(r#"{{"results":[{{"globalUserId":"u","status":"stale","message":{message}}}]}}"#);
+            let Upserts { results } = Upserts::read(&ResponseSummary::new("user", 200, &body), &body).unwrap();
+            assert_eq!((results[0].status, &results[0].message), (UpsertStatus::Stale, &None), "{message}");
+        }
     }
 }

@@ -4,7 +4,7 @@ use crate::Kinesis;
 use backend_aws::{Aws, AwsConfig};
 use backend_dynamodb::host_id;
 use backend_dynamodb::lease::{DEFAULT_TABLE, LeaseRows};
-use host_adapters_platform::{Backend, Declared, Opened, Result, names};
+use host_adapters_platform::{Backend, Declared, Opened, Result, data_streams, names};
 use host_adapters_settings::{Url, settings};
 use std::path::Path;
 use std::sync::Arc;
@@ -49,7 +49,7 @@ impl Backend for KinesisConfig {
 
     fn faults(&self, declared: &Declared) -> Vec<(&'static str, String)> {
         let table = self.lease_table.as_ref().and_then(|name| names::table_fault(name));
-        let prefix = names::prefix_fault(self.prefix(), declared.data_streams.keys(), names::data_stream_fault)
+        let prefix = names::prefix_fault(self.prefix(), declared.data_streams.keys(), data_streams::name_fault)
             .or_else(|| names::prefix_fault(self.prefix(), [&DEFAULT_TABLE.to_owned()], names::table_fault));
         let faults = [table.map(|fault| ("lease_table", fault)), prefix.map(|fault| ("prefix", fault))];
         faults.into_iter().flatten().collect()

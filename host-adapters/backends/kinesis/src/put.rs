@@ -7,7 +7,7 @@ use aws_sdk_kinesis::types::{PutRecordsRequestEntry, PutRecordsResultEntry};
 use backend_aws::error;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use host_adapters_platform::Result;
-use host_adapters_platform::limits::data_record::{bytes, check_record};
+use host_adapters_platform::data_streams::{bytes, check_record};
 use host_adapters_records::data_streams::DataRecord;
 use host_adapters_records::{Error, ErrorKind};
 use std::collections::VecDeque;

@@ -6,7 +6,7 @@ use backend_aws::{CONCURRENT, error, side_by_side};
 use host_adapters_platform::dead_letter::{self, attribute as told};
 use host_adapters_platform::limits::message::check_visibility;
 use host_adapters_platform::{Received, Result};
-use host_adapters_records::{Attribute, AttributeValue};
+use host_adapters_records::{Attribute, AttributeValue, source_name};
 use std::time::Duration;
 
 impl Sqs {
@@ -94,7 +94,7 @@ impl Sqs {
             let queue = arn.rsplit(':').next().and_then(|real| self.names.declared_as(real));
             let moved = vec![
                 (told::REASON, dead_letter::RECEIVES_EXHAUSTED.to_owned()),
-                (told::SOURCE, queue.map(|queue| format!("sqs:{queue}")).unwrap_or_default()),
+                (told::SOURCE, queue.map(source_name::of_queue).unwrap_or_default()),
                 (told::SOURCE_MESSAGE_ID, id.clone()),
             ];
             attributes = dead_letter::attributes(moved, attributes);

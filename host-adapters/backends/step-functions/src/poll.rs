@@ -6,6 +6,7 @@ use aws_sdk_sfn::config::timeout::TimeoutConfig;
 use backend_aws::error;
 use host_adapters_platform::task::TaskAttempt;
 use host_adapters_platform::{Result, left_out};
+use host_adapters_records::source_name;
 use std::time::Duration;
 
 use crate::waiting::LongPoll;
@@ -52,7 +53,7 @@ impl Polls {
     }
 
     async fn refuse(&self, token: &str, wrong: &str) {
-        left_out(&format!("task:{}", self.worker), "an execution without taskId, attempt and input");
+        left_out(&source_name::of_tasks(&self.worker), "an execution without taskId, attempt and input");
         let cause = format!("the activity's input is not {{taskId, attempt, input}}: {wrong}");
         if let Err(error) = self.activities.refuse(&self.worker, token, &cause).await {
             tracing::warn!(worker = self.worker, %error, cause, "an execution could not be refused");

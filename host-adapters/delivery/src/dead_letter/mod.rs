@@ -20,7 +20,7 @@ pub use unstored::Unstored;
 use cause::Details;
 use host_adapters_platform::Received;
 use host_adapters_platform::dead_letter::{MAX_ATTRIBUTES, OURS, unpacked};
-use host_adapters_records::Attribute;
+use host_adapters_records::{Attribute, source_name};
 use serde::{Deserialize, Serialize};
 
 /// What feeds a dead letter queue.
@@ -32,6 +32,13 @@ pub struct Origin {
     pub source: String,
     /// The queue that the source reads and that records return to; `None` if it reads none.
     pub queue: Option<String>,
+}
+
+impl Origin {
+    /// A queue that no component reads.
+    pub fn of_queue(queue: &str) -> Self {
+        Self { worker: String::new(), source: source_name::of_queue(queue), queue: Some(queue.to_owned()) }
+    }
 }
 
 /// An entry in a list of dead letters.
@@ -101,7 +108,7 @@ impl DeadLetter {
         attributes.sort_unstable();
         // A message that the embedded queue's own redrive moved names its queue, which may also be that of an S3
         // source.
-        let is_its = |it: &&Origin| it.queue.as_ref().is_some_and(|queue| source == Some(format!("sqs:{queue}")));
+        let is_its = |it: &&Origin| it.queue.as_ref().is_some_and(|queue| source == Some(source_name::of_queue(queue)));
         let mut its = origins.iter().filter(is_its);
         let by_queue = its.next().filter(|_| its.next().is_none());
         let source = by_queue.map(|it| it.source.clone()).or_else(|| source.clone());

@@ -144,7 +144,7 @@ fn d3_13__fifo_queues_have_small_batches_and_dead_letters_of_their_type() {
     for (settings, accepted) in rows {
         assert_eq!(parsed("oDlq.fifo", settings).is_ok(), accepted, "{settings}");
     }
-    let queues = parsed("oDlq.fifo", "").unwrap().host.queues;
+    let queues = parsed("oDlq.fifo", "").unwrap().host.declared.queues;
     assert!(queues.contains_key("oDlq.fifo"), "{:?}", queues.keys());
     assert!(parsed("oDlq", "").is_err(), "SQS refuses it");
 }

@@ -1,7 +1,6 @@
 //! What every backend accepts, checked before a backend is asked: an invalid item or message fails alone, not its
 //! batch.
 
-pub mod data_record;
 pub mod document;
 pub mod item;
 pub mod message;

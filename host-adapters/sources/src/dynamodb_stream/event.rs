@@ -73,7 +73,7 @@ pub(crate) fn ordering_key_of(payload: &Payload) -> Option<String> {
 /// have not been handed over.
 #[cfg(feature = "host")]
 pub(super) fn events(table: &str, shard: &Shard, changes: Vec<host_adapters_platform::Change>) -> Vec<Event> {
-    let (source, shard) = (super::host::name(table), shard_attributes(shard));
+    let (source, shard) = (host_adapters_event::source_name::of_table_stream(table), shard_attributes(shard));
     let change = |change: host_adapters_platform::Change| Change {
         id: change.sequence,
         source: source.clone(),

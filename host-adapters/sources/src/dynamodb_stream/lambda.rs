@@ -3,7 +3,7 @@
 use super::attribute_value::plain;
 use super::event::{Change as EventChange, event as event_of, ordering_key};
 use crate::lambda::{Context, Notes, Optional, Scalar, source};
-use host_adapters_event::{Attribute, Event, json};
+use host_adapters_event::{Attribute, Event, json, source_name};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -38,7 +38,7 @@ pub(super) fn dynamodb(
     _: &mut Notes<'_>,
 ) -> Result<Event, String> {
     let record = change(record)?;
-    let source = source("dynamodb-stream", record.arn.0.as_deref());
+    let source = source(source_name::TABLE_STREAM, record.arn.0.as_deref());
     event(id, record, source, Vec::new(), context)
 }
 
@@ -64,7 +64,7 @@ pub(crate) fn change_in(
     }
     let record = change(serde_json::from_str(text).ok()?).ok()?;
     let made = record.dynamodb.approximate_creation_date_time.0.as_ref().map(|time| time.0.clone());
-    let of_table = || format!("kinesis:{}", record.table_name.0.as_deref().unwrap_or("http"));
+    let of_table = || source_name::of_data_stream(record.table_name.0.as_deref().unwrap_or("http"));
     let source = source.map_or_else(of_table, str::to_owned);
     let event = event(id.to_owned(), record, source, shard.to_vec(), context).ok()?;
     Some(ChangeInRecord { event, made })

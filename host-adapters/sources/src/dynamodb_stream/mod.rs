@@ -13,7 +13,12 @@ pub use host::*;
 pub(crate) use event::ordering_key_of;
 pub(crate) use lambda::{ChangeInRecord, change_in, milliseconds, object};
 
-use crate::lambda::Shape;
+use crate::lambda::{Open, Shape};
 
-pub(crate) const LAMBDA: &[Shape] =
-    &[Shape { field: Some("dynamodb"), id: "/dynamodb/SequenceNumber", event: lambda::dynamodb }];
+pub(crate) const LAMBDA: &[Shape] = &[Shape {
+    field: Some("dynamodb"),
+    id: "/dynamodb/SequenceNumber",
+    event: lambda::dynamodb,
+    fails_as_a_whole: false,
+}];
+pub(crate) const OPENS: Option<Open> = None;

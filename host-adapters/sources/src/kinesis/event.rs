@@ -86,7 +86,7 @@ pub(super) fn events_of(
     shard: &host_adapters_platform::Shard,
     records: Vec<host_adapters_platform::StreamRecord>,
 ) -> Vec<Event> {
-    let source = super::host::name(stream);
+    let source = host_adapters_event::source_name::of_data_stream(stream);
     let attributes = host_adapters_delivery::stream::shard_attributes(shard);
     let context = Context::default();
     let origin = Origin { source: Some(&source), shard: &attributes, attempt: 0, context: &context };

@@ -5,6 +5,7 @@ use super::event::{Origin, PARTITION_KEY, Record, made_of};
 use crate::dynamodb_stream::{milliseconds, object};
 use crate::lambda::{Context, Notes, Optional, Scalar, Several, source};
 use base64::{Engine, engine::general_purpose::STANDARD};
+use host_adapters_event::source_name::DATA_STREAM;
 use host_adapters_event::{Attribute, Event, Payload, json};
 use serde::Deserialize;
 use serde_json::Value;
@@ -36,7 +37,7 @@ pub(super) fn event(id: String, record: Value, context: &Context<'_>, _: &mut No
     object(&record, "kinesis")?;
     let LambdaRecord { kinesis, event_id, arn } = json::from_value(record)?;
     let data = STANDARD.decode(&kinesis.data).map_err(|error| format!("kinesis.data is not base64: {error}"))?;
-    let source = arn.0.map(|arn| source("kinesis", Some(&arn)));
+    let source = arn.0.map(|arn| source(DATA_STREAM, Some(&arn)));
     // `shardId-000000000006:49590338271490256608559692538361571095921575989136588898`
     let shard = event_id.0.and_then(|id| Some(Attribute::text("shardId", id.split_once(':')?.0)));
     let time = kinesis.approximate_arrival_timestamp.0.and_then(|time| time.number()).filter(|it| f64::is_finite(*it));
@@ -52,9 +53,9 @@ pub(super) fn event(id: String, record: Value, context: &Context<'_>, _: &mut No
 }
 
 /// The events of the records that are packed into the record of an event; `None` if there is only the one.
-pub(crate) fn opened(event: &Event) -> Option<Several> {
+pub(super) fn opened(event: &Event) -> Option<Several> {
     let Payload::Bytes(data) = &event.payload else { return None };
-    if !event.source.starts_with("kinesis:") {
+    if event.source.split(':').next() != Some(DATA_STREAM) {
         return None;
     }
     let parts = open(data)?;

@@ -11,9 +11,14 @@ mod lambda;
 
 #[cfg(feature = "host")]
 pub use host::*;
-pub(crate) use lambda::opened;
 
-use crate::lambda::Shape;
+use crate::lambda::{Open, Shape};
 
-pub(crate) const LAMBDA: &[Shape] =
-    &[Shape { field: Some("kinesis"), id: "/kinesis/sequenceNumber", event: lambda::event }];
+pub(crate) const LAMBDA: &[Shape] = &[Shape {
+    field: Some("kinesis"),
+    id: "/kinesis/sequenceNumber",
+    event: lambda::event,
+    fails_as_a_whole: false,
+}];
+/// A producer may have packed several records into one.
+pub(crate) const OPENS: Option<Open> = Some(lambda::opened);

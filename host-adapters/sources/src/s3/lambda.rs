@@ -56,12 +56,13 @@ fn message(id: String, source: String, text: String, context: &Context<'_>) -> E
 }
 
 /// The events in a message of SQS or SNS, or in a record of S3; `None` if it contains none.
-pub(crate) fn opened(message: &Event) -> Option<Several> {
+pub(super) fn opened(message: &Event) -> Option<Several> {
     let Payload::Json(text) = &message.payload else { return None };
+    let is_marked = || MARKS.iter().any(|mark| text.contains(mark));
     let may_hold = match message.source.split(':').next() {
         Some("s3") => true,
-        Some("sqs" | "sns") => MARKS.iter().any(|mark| text.contains(mark)),
-        _ => false,
+        Some("sns") => is_marked(),
+        _ => message.is_of_queue() && is_marked(),
     };
     if may_hold { events(message) } else { None }
 }

@@ -3,16 +3,23 @@
 mod event;
 #[cfg(feature = "host")]
 mod host;
-pub(crate) mod lambda;
+mod lambda;
 mod notification;
 
 #[cfg(feature = "host")]
 pub use host::*;
 
-use crate::lambda::Shape;
+use crate::lambda::{Open, Shape};
 
-/// S3 invokes a function directly, or through SNS. [`lambda::opened`] reads the messages of SQS.
+/// S3 invokes a function directly, or through SNS; both ignore the response.
 pub(crate) const LAMBDA: &[Shape] = &[
-    Shape { field: Some("s3"), id: "/responseElements/x-amz-request-id", event: lambda::direct },
-    Shape { field: Some("Sns"), id: "/Sns/MessageId", event: lambda::sns },
+    Shape {
+        field: Some("s3"),
+        id: "/responseElements/x-amz-request-id",
+        event: lambda::direct,
+        fails_as_a_whole: true,
+    },
+    Shape { field: Some("Sns"), id: "/Sns/MessageId", event: lambda::sns, fails_as_a_whole: true },
 ];
+/// A message of SQS or SNS holds the records of objects.
+pub(crate) const OPENS: Option<Open> = Some(lambda::opened);

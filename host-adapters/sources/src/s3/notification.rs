@@ -3,7 +3,7 @@
 //! Only created objects are returned. S3 also notifies of removals, restores and the like, and sends a test message
 //! when an operator configures notifications.
 
-use crate::lambda::Scalar;
+use crate::lambda::{Optional, Scalar};
 use host_adapters_event::json;
 use percent_encoding::percent_decode;
 use serde::{Deserialize, Serialize};
@@ -16,8 +16,9 @@ pub(super) struct Object {
     pub(super) bucket: String,
     /// Decoded.
     pub(super) key: String,
-    /// Bytes.
-    size: u64,
+    /// Bytes. Readers go by the etag, so an object is read also where nobody tells its size.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
     /// Without quotation marks.
     pub(super) etag: String,
     /// Its position among the events of the key; some servers do not provide it.
@@ -78,7 +79,8 @@ fn records(mut notification: Value) -> Option<Vec<Result<Object, String>>> {
 #[serde(rename_all = "camelCase")]
 struct Record {
     event_name: String,
-    event_time: Option<String>,
+    #[serde(default)]
+    event_time: Optional<String>,
     s3: Entity,
 }
 
@@ -97,11 +99,12 @@ struct Bucket {
 #[serde(rename_all = "camelCase")]
 struct Described {
     key: String,
-    size: Scalar,
+    #[serde(default)]
+    size: Optional<Scalar>,
     #[serde(alias = "etag")]
     e_tag: String,
-    #[serde(alias = "version-id")]
-    version_id: Option<String>,
+    #[serde(default, alias = "version-id")]
+    version_id: Optional<String>,
     sequencer: Option<String>,
 }
 
@@ -117,7 +120,7 @@ fn record(record: Value) -> Result<Option<Object>, String> {
     let key = percent_decode(key.as_bytes()).decode_utf8();
     let key = key.map_err(|_| "s3.object.key: not UTF-8 once it is decoded")?.into_owned();
     let event_name = event_name.trim_start_matches("s3:").to_owned();
-    object_of(bucket.name, Described { key, ..object }, event_name, event_time).map(Some)
+    Ok(Some(object_of(bucket.name, Described { key, ..object }, event_name, event_time)))
 }
 
 /// Other programs than S3 write `s3:` before it.
@@ -125,23 +128,24 @@ fn created(event_name: &str) -> bool {
     event_name.trim_start_matches("s3:").starts_with("ObjectCreated:")
 }
 
-fn object_of(bucket: String, it: Described, event_name: String, event_time: Option<String>) -> Result<Object, String> {
+fn object_of(bucket: String, it: Described, event_name: String, event_time: Optional<String>) -> Object {
     let Described { key, size, e_tag, version_id, sequencer } = it;
-    Ok(Object {
+    Object {
         bucket,
         key,
-        size: size.number().ok_or("s3.object.size: not a number of bytes")?,
+        size: size.0.and_then(|size| size.number()),
         etag: e_tag.trim_matches('"').to_owned(),
         sequencer,
-        version_id,
+        version_id: version_id.0,
         event_name,
-        event_time,
-    })
+        event_time: event_time.0,
+    }
 }
 
 #[derive(Deserialize)]
 struct Bridged {
-    time: Option<String>,
+    #[serde(default)]
+    time: Optional<String>,
     detail: Detail,
 }
 
@@ -150,7 +154,8 @@ struct Detail {
     bucket: Bucket,
     /// Its key is written as it is.
     object: Described,
-    reason: Option<String>,
+    #[serde(default)]
+    reason: Optional<String>,
 }
 
 fn event_bridge(event: Value) -> Option<Result<Object, String>> {
@@ -158,8 +163,8 @@ fn event_bridge(event: Value) -> Option<Result<Object, String>> {
     is_created.then(|| {
         let Bridged { time, detail: Detail { bucket, object, reason } } = json::from_value(event)?;
         // The names of requests, of which a notification leaves `Object` out.
-        let request = reason.as_deref().unwrap_or("Put").replace("Object", "");
-        object_of(bucket.name, object, format!("ObjectCreated:{}", request.trim()), time)
+        let request = reason.0.as_deref().unwrap_or("Put").replace("Object", "");
+        Ok(object_of(bucket.name, object, format!("ObjectCreated:{}", request.trim()), time))
     })
 }
 

@@ -4,7 +4,7 @@ use super::event::{Message, event as event_of};
 use crate::lambda::{Context, LeftOut, Notes, Optional, Scalar, source};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use host_adapters_event::{Attribute, AttributeValue, Event, Payload, json};
+use host_adapters_event::{Attribute, AttributeValue, Event, Payload, json, source_name};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -66,7 +66,7 @@ pub(super) fn event(
 ) -> Result<Event, String> {
     let record: Record = json::from_value(record)?;
     let system = record.attributes.0.unwrap_or_default();
-    let source = source("sqs", record.arn.0.as_deref());
+    let source = source(source_name::QUEUE, record.arn.0.as_deref());
     let receives = system.approximate_receive_count.0.and_then(|count| count.number()).unwrap_or(1);
     let mut attributes = Vec::new();
     for (name, attribute) in record.message_attributes.0.into_iter().flatten() {

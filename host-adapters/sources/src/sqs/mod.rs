@@ -8,8 +8,9 @@ mod lambda;
 #[cfg(feature = "host")]
 pub use host::*;
 
-use crate::lambda::Shape;
+use crate::lambda::{Open, Shape};
 
 /// A message: the shape of records without a distinguishing field.
-pub(crate) const MESSAGE: Shape = Shape { field: None, id: "/messageId", event: lambda::event };
-pub(crate) const LAMBDA: &[Shape] = &[MESSAGE];
+pub(crate) const LAMBDA: &[Shape] =
+    &[Shape { field: None, id: "/messageId", event: lambda::event, fails_as_a_whole: false }];
+pub(crate) const OPENS: Option<Open> = None;

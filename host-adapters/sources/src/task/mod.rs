@@ -6,7 +6,8 @@ mod host;
 #[cfg(feature = "host")]
 pub use host::*;
 
-use crate::lambda::Shape;
+use crate::lambda::{Open, Shape};
 
 /// Step Functions hands a Lambda function its input alone, so there is no record of AWS to read.
 pub(crate) const LAMBDA: &[Shape] = &[];
+pub(crate) const OPENS: Option<Open> = None;

@@ -3,12 +3,14 @@
 use crate::model::{ModelQueues, WORKER};
 use host_adapters_delivery::dead_letter::{Cause, DeadLetter, DeadLetterSink, Origin};
 use host_adapters_delivery::event::{Event, Payload};
+use host_adapters_delivery::redrive::Way;
 use host_adapters_platform::Received;
 use host_adapters_platform::dead_letter::{MAX_ATTRIBUTES, is_queue_text};
 use host_adapters_platform::limits::message::check_message;
+use host_adapters_platform::objects::encoded;
 use host_adapters_records::queue::Message;
 use host_adapters_records::{Attribute, AttributeValue};
-use host_adapters_sources::event_of;
+use host_adapters_sources::{SourceConfig, event_of, recovery};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use serde_json::json;
@@ -31,7 +33,8 @@ fn payloads() -> impl Strategy<Value = Payload> {
     ]
 }
 
-fn events(source: &'static str) -> impl Strategy<Value = Event> {
+/// Records without a source.
+fn events() -> impl Strategy<Value = Event> {
     let name =
         prop_oneof!["[a-zA-Z.]{0,9}", any::<String>(), Just("reason".to_owned()), Just("traceparent".to_owned())];
     let value = prop_oneof![
@@ -45,7 +48,7 @@ fn events(source: &'static str) -> impl Strategy<Value = Event> {
     (payloads(), attributes, any::<Option<String>>(), 1u32..9).prop_map(move |(payload, attributes, key, attempt)| {
         Event {
             id: "record-1".into(),
-            source: source.into(),
+            source: String::new(),
             ordering_key: key,
             payload,
             correlation_id: Attribute::find(&attributes, "correlationId").unwrap_or("record-1").into(),
@@ -79,47 +82,113 @@ fn cause(reason: &str) -> Cause<'_> {
     Cause { reason, digest: "d1", traceparent: Some("00-0af7-b7ad-01"), attempts_ms: &[1, 2_000] }
 }
 
-proptest! {
-    #[test]
-    fn d6_7__a_message_comes_back_as_it_was(event in events("sqs:q"), reason in any::<String>()) {
-        // The group of a FIFO queue has no control characters.
-        let ordering_key = event.ordering_key.filter(|key| !key.is_empty() && is_queue_text(key));
-        let event = Event { ordering_key, ..event };
-        let dead_letter = stored(sink().message(&event, &cause(&reason)).message, "sqs:q");
-        prop_assert_eq!(event_of(&dead_letter), Ok(Event { attempt: 1, ..event.clone() }));
-        if let Ok(message) = dead_letter.message() {
-            prop_assert_eq!(Payload::of_text(message.body), event.payload);
-            let own = message.attributes.into_iter().filter(|it| event.attributes.contains(it)).count();
-            prop_assert_eq!(own, event.attributes.len());
-        }
+/// The name of every source here.
+const NAME: &str = "source-1";
+
+/// A record of one kind of source.
+struct Case {
+    /// What becomes a dead letter.
+    given: Event,
+    /// What the worker gets of it again.
+    back: Event,
+    /// Whether its dead letter has the envelope of a stream.
+    of_stream: bool,
+}
+
+impl Case {
+    fn same(event: Event, of_stream: bool) -> Self {
+        Self { given: event.clone(), back: event, of_stream }
     }
 
-    #[test]
-    fn d6_7__a_record_of_a_stream_comes_back_as_it_was(event in events("dynamodb-stream:t"), reason in any::<String>()) {
+    fn dead_letter(&self, reason: &str) -> DeadLetter {
         let envelope = json!({"version": "1.0", "batch": {"shardId": "s"}});
-        let message = sink().stream(&event, "s", envelope, &cause(&reason)).message;
-        let dead_letter = stored(message, "dynamodb-stream:t");
-        let back = dead_letter.stream_event().unwrap();
-        // A JSON payload contains its key.
-        let ordering_key = if matches!(event.payload, Payload::Bytes(_)) { event.ordering_key } else { back.ordering_key.clone() };
-        prop_assert_eq!(back, Event { attempt: 1, ordering_key, ..event });
+        let unstored = if self.of_stream {
+            sink().stream(&self.given, "s", envelope, &cause(reason))
+        } else {
+            sink().message(&self.given, &cause(reason))
+        };
+        stored(unstored.message, &self.given.source)
     }
 }
 
+/// Makes `event` a record of a kind of source; `None` if the kind has no dead letters. `key` is what the kind may have:
+/// partition key, key of an item or of an object; `part` a number within a record.
+fn case(kind: &str, event: Event, key: &str, part: Option<u32>) -> Option<Case> {
+    let event = Event { source: format!("{kind}:{NAME}"), ..event };
+    match kind {
+        "sqs" => Some(Case::same(of_queue(event), false)),
+        "s3" => Some(of_bucket(event, key)),
+        "dynamodb-stream" => Some(Case::same(of_table(event, key), true)),
+        "kinesis" => Some(Case::same(of_data_stream(event, key, part), true)),
+        // Whoever started an execution is told how it ended.
+        "task" => None,
+        kind => panic!("say here what becomes a dead letter of the source `{kind}`, and what comes back"),
+    }
+}
+
+/// The group of a FIFO queue has no control characters.
+fn of_queue(event: Event) -> Event {
+    let ordering_key = event.ordering_key.filter(|key| !key.is_empty() && is_queue_text(key));
+    Event { ordering_key, ..event }
+}
+
+/// The dead letter is the notification, and the worker gets the object.
+fn of_bucket(event: Event, key: &str) -> Case {
+    let object = json!({"key": encoded(key), "size": 3, "eTag": "etag-1", "sequencer": "00A1"});
+    let record = json!({"eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": NAME}, "object": object}});
+    let notification = json!({ "Records": [record] }).to_string();
+    let object = format!(
+        r#"{{"bucket":"{NAME}","key":{},"size":3,"etag":"etag-1","sequencer":"00A1","eventName":"ObjectCreated:Put"}}"#,
+        json!(key)
+    );
+    let event = Event { ordering_key: None, ..event };
+    let given = Event { payload: Payload::Json(notification), ..event.clone() };
+    Case { given, back: Event { payload: Payload::Json(object), ..event }, of_stream: false }
+}
+
+/// A change has its key in its JSON.
+fn of_table(event: Event, key: &str) -> Event {
+    match event.payload {
+        Payload::Json(image) => {
+            let keys = json!({"pk": key, "sk": "b"});
+            let change = format!(r#"{{"eventName":"MODIFY","keys":{keys},"newImage":{image}}}"#);
+            Event { payload: Payload::Json(change), ordering_key: Some(format!("{key}|b")), ..event }
+        }
+        Payload::Bytes(bytes) => Event { payload: Payload::Bytes(bytes), ordering_key: None, ..event },
+    }
+}
+
+/// The partition key is an attribute, so that it comes back with JSON, too.
+fn of_data_stream(mut event: Event, key: &str, part: Option<u32>) -> Event {
+    event.ordering_key = Some(key.to_owned());
+    event.id = part.map_or("17".to_owned(), |part| format!("17#{part}"));
+    event.attributes.retain(|it| it.name != "partitionKey" && it.name != "correlationId");
+    event.attributes.push(Attribute::text("partitionKey", key));
+    event.attributes.sort_unstable();
+    event.correlation_id.clone_from(&event.id);
+    event
+}
+
 proptest! {
-    /// The partition key is an attribute, so that it comes back with JSON, too.
     #[test]
-    fn d6_7__a_record_of_a_data_stream_comes_back_as_it_was(
-        event in events("kinesis:s"), key in "\\PC{1,256}", part in any::<Option<u32>>(), reason in any::<String>(),
+    fn d6_7__a_record_of_every_kind_of_source_comes_back_as_it_was(
+        event in events(), key in "\\PC{1,256}", part in any::<Option<u32>>(), reason in any::<String>(),
     ) {
-        let mut event = Event { ordering_key: Some(key.clone()), ..event };
-        event.id = part.map_or("17".to_owned(), |part| format!("17#{part}"));
-        event.attributes.retain(|it| it.name != "partitionKey" && it.name != "correlationId");
-        event.attributes.push(Attribute::text("partitionKey", key));
-        event.attributes.sort_unstable();
-        event.correlation_id.clone_from(&event.id);
-        let message = sink().stream(&event, "s", json!({"version": "1.0"}), &cause(&reason)).message;
-        prop_assert_eq!(event_of(&stored(message, "kinesis:s")), Ok(Event { attempt: 1, ..event }));
+        for kind in SourceConfig::KINDS {
+            let (way, case) = (recovery(kind).map(|it| it.way), case(kind, event.clone(), &key, part));
+            prop_assert_eq!(way.is_some(), case.is_some(), "{}", kind);
+            let Some(case) = case else { continue };
+            let dead_letter = case.dead_letter(&reason);
+            prop_assert_eq!(event_of(&dead_letter), Ok(Event { attempt: 1, ..case.back }));
+            if way != Some(Way::Queue) {
+                continue;
+            }
+            if let Ok(message) = dead_letter.message() {
+                prop_assert_eq!(Payload::of_text(message.body), case.given.payload);
+                let own = message.attributes.into_iter().filter(|it| case.given.attributes.contains(it)).count();
+                prop_assert_eq!(own, case.given.attributes.len());
+            }
+        }
     }
 }
 

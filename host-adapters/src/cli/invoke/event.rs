@@ -61,7 +61,8 @@ pub(super) fn user_info(event: &Value) -> Value {
 
 /// A client that may write every collection, for the fixtures.
 pub(super) fn seeder(app: &App) -> Client {
-    let documents = app.host.collections.iter().map(|collection| (collection.clone(), Access::Write)).collect();
+    let documents =
+        app.host.declared.collections.iter().map(|collection| (collection.clone(), Access::Write)).collect();
     Client { token: Default::default(), grants: Grants { documents, ..Grants::default() } }
 }
 

@@ -189,7 +189,7 @@ async fn load(mut app: App, fixtures: Fixtures<'_>, data: &Path) -> Result<Compo
 
 /// Puts every document of the declared collections into the store.
 async fn load_documents(app: &App, platform: &dyn Platform, folder: &Path) -> Result<()> {
-    for collection in &app.host.collections {
+    for collection in &app.host.declared.collections {
         let Ok(entries) = std::fs::read_dir(folder.join(collection)) else { continue };
         for entry in entries {
             let path = entry?.path();

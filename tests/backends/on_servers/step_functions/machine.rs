@@ -47,15 +47,20 @@ pub struct Machine {
 static TURNS: Semaphore = Semaphore::const_new(2);
 
 impl Machine {
-    /// The state machine as it is deployed, apart from what would make tests take long, and from what LocalStack lacks.
+    /// The state machine as it is deployed, apart from what would make tests take long.
     pub async fn start() -> Self {
+        Self::of(WORKER).await
+    }
+
+    /// The same with the activity of another worker.
+    pub async fn of(worker: &str) -> Self {
         let turn = TURNS.acquire().await.unwrap();
         let (aws, prefix) = (aws(endpoint().await).await, unique());
-        let activities = StepFunctions::new(&aws, &prefix, [WORKER.to_owned()].into(), "test");
-        activities.provision(WORKER).await.unwrap();
+        let activities = StepFunctions::new(&aws, &prefix, [worker.to_owned()].into(), "test");
+        activities.provision(worker).await.unwrap();
         activities.probe().await.unwrap();
         let client = Client::new(aws.sdk());
-        let activity = client.create_activity().name(format!("{prefix}{WORKER}")).send().await.unwrap();
+        let activity = client.create_activity().name(format!("{prefix}{worker}")).send().await.unwrap();
         let made = client.create_state_machine().name(format!("{prefix}select-winners"));
         let made = made.role_arn("arn:aws:iam::000000000000:role/select-winners");
         let made = made.definition(quick(activity.activity_arn())).send().await.unwrap();
@@ -108,10 +113,9 @@ impl Machine {
     }
 }
 
-/// The definition with its waits cut short. LocalStack has no `RedriveCount`.
+/// The definition with its waits cut short.
 fn quick(activity: &str) -> String {
-    let text = definition().replace(ACTIVITY, activity).replace("$$.Execution.RedriveCount", "0");
-    let mut definition: Value = serde_json::from_str(&text).unwrap();
+    let mut definition: Value = serde_json::from_str(&definition().replace(ACTIVITY, activity)).unwrap();
     let task = &mut definition["States"]["Markets"]["ItemProcessor"]["States"]["Select"];
     task["HeartbeatSeconds"] = json!(HEARTBEAT_SECS);
     for retry in task["Retry"].as_array_mut().unwrap() {

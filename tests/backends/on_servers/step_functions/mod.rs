@@ -1,9 +1,11 @@
-//! Tasks of Step Functions, on LocalStack, with the state machine of `deploy/step-functions`. Here the backend alone.
+//! Tasks of Step Functions, on LocalStack, with the state machine of `deploy/step-functions`. Here the backend alone;
+//! `winners` has the whole host and the worker that selects winners.
 
 mod definition;
 mod machine;
 mod process;
 mod source;
+mod winners;
 
 use host_adapters_platform::task::{NextAttempt, TaskAttempt, TaskBackend, TaskError, TaskFailure};
 use machine::{HEARTBEAT_SECS, Machine, WORKER};

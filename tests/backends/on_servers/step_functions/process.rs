@@ -10,7 +10,18 @@ use tests::{Child, programs};
 use tokio::process::Command;
 
 /// The environment variable that the configuration names for AWS's secret.
-const SECRET: (&str, &str) = ("SECRET", "LocalStack does not check it");
+pub const SECRET: (&str, &str) = ("SECRET", "LocalStack does not check it");
+
+/// The runtime configuration of a host whose tasks are the state machine's.
+pub async fn runtime_config(machine: &Machine) -> String {
+    let (endpoint, prefix) = (endpoint().await, &machine.prefix);
+    format!(
+        "[tasks]\ntype = \"step-functions\"\nregion = \"us-east-1\"\nendpoint = \"{endpoint}\"\nprefix = \"{prefix}\"\n\
+         worker_name = \"a-host\"\n\
+         credentials = {{ access_key_id = \"test\", secret_access_key = {{ env = \"{}\" }} }}\n",
+        SECRET.0
+    )
+}
 
 /// The folder of a host with the worker `errand`.
 struct Folder(TempDir);
@@ -28,14 +39,7 @@ impl Folder {
         std::fs::create_dir_all(&compiled).unwrap();
         std::fs::create_dir(folder.file("data")).unwrap();
         std::os::unix::fs::symlink(compiled, folder.file("data/compiled")).unwrap();
-        let (endpoint, prefix) = (endpoint().await, &machine.prefix);
-        let runtime_config = format!(
-            "[tasks]\ntype = \"step-functions\"\nregion = \"us-east-1\"\nendpoint = \"{endpoint}\"\nprefix = \"{prefix}\"\n\
-             worker_name = \"a-host\"\n\
-             credentials = {{ access_key_id = \"test\", secret_access_key = {{ env = \"{}\" }} }}\n",
-            SECRET.0
-        );
-        std::fs::write(folder.file("runtime-config.toml"), runtime_config).unwrap();
+        std::fs::write(folder.file("runtime-config.toml"), runtime_config(machine).await).unwrap();
         folder
     }
 

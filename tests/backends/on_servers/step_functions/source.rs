@@ -8,11 +8,9 @@ use futures::future::{BoxFuture, FutureExt};
 use host_adapters_delivery::dispatch::{CallError, Dispatch, Dispatched};
 use host_adapters_delivery::drain::{Drain, Ended};
 use host_adapters_delivery::event::{Event, Request, Response};
-use host_adapters_delivery::retry::Backoff;
 use host_adapters_platform::Declared;
-use host_adapters_platform::clock::Clock;
 use host_adapters_sources::task::TaskConfig;
-use host_adapters_sources::{SourceConfig, SourceContext, dynamodb_stream, kinesis};
+use host_adapters_sources::{SourceConfig, SourceContext, SourceStores};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -87,18 +85,8 @@ impl Host {
     fn start(machine: &Machine, worker: &Arc<Worker>, max_concurrency: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Arc::new(Embedded::open(&folder.path().join("store"), &Declared::default()).unwrap());
-        let context = SourceContext {
-            worker: WORKER.to_owned(),
-            dispatch: worker.clone(),
-            queues: store.clone(),
-            streams: dynamodb_stream::streams(store.clone()),
-            data_streams: kinesis::streams(Arc::new(store.data_streams())),
-            failures: store,
-            tasks: Arc::new(machine.activities.clone()),
-            buckets: Arc::default(),
-            clock: Clock::wall(),
-            backoff: Backoff::new(),
-        };
+        let stores = SourceStores { tasks: Arc::new(machine.activities.clone()), ..SourceStores::of_queues(store) };
+        let context = SourceContext::new(WORKER, worker.clone(), stores);
         let config = TaskConfig { max_concurrency, heartbeat_secs: 1, ..TaskConfig::default() };
         let (source, drain) = (SourceConfig::Task(config).source(&context), Drain::new());
         let draining = drain.clone();

@@ -12,15 +12,11 @@ use host_adapters::telemetry::{Tracing, metrics};
 use host_adapters_delivery::dispatch::{Dispatch, Dispatched};
 use host_adapters_delivery::drain::Drain;
 use host_adapters_delivery::event::{Disposition, Event};
-use host_adapters_delivery::retry::Backoff;
-use host_adapters_platform::clock::Clock;
-use host_adapters_platform::task::NoTasks;
 use host_adapters_platform::{Declared, QueueBackend, QueueSpec};
 use host_adapters_records::queue::Message;
 use host_adapters_runtime::{Interfaces, Limits, Runtime, RuntimeConfig};
 use host_adapters_sources::sqs::SqsConfig;
-use host_adapters_sources::{SourceConfig, SourceContext};
-use host_adapters_sources::{dynamodb_stream, kinesis};
+use host_adapters_sources::{SourceConfig, SourceContext, SourceStores};
 use rustix::time::{ClockId, clock_gettime};
 use std::path::Path;
 use std::sync::Arc;
@@ -94,18 +90,8 @@ async fn empty(store: &Arc<Embedded>, dispatch: &Arc<dyn Dispatch>, messages: us
         let sent = store.send_batch(QUEUE, std::iter::repeat_with(body).take(portion).collect()).await?;
         ensure!(sent.len() == portion, "the queue took {} of {portion} messages", sent.len());
     }
-    let context = SourceContext {
-        worker: WORKER.to_owned(),
-        dispatch: dispatch.clone(),
-        queues: store.clone(),
-        streams: dynamodb_stream::streams(store.clone()),
-        data_streams: kinesis::streams(Arc::new(store.data_streams())),
-        failures: store.clone(),
-        tasks: Arc::new(NoTasks),
-        buckets: Arc::default(),
-        clock: Clock::wall(),
-        backoff: Backoff::new(),
-    };
+    let stores = SourceStores { failures: store.clone(), ..SourceStores::of_queues(store.clone()) };
+    let context = SourceContext::new(WORKER, dispatch.clone(), stores);
     let source = SourceConfig::Sqs(SqsConfig::new(QUEUE)).source(&context);
     let drain = Drain::new();
     let (start, cpu) = (Instant::now(), cpu_time());

@@ -3,13 +3,21 @@
 use crate::selection::{CodeState, EntryCode, Stats};
 use crate::tokens::Key;
 use anyhow::{Context, Result, bail};
+use backon::{ExponentialBuilder, Retryable};
 use fake_services::{FakeServices, Service};
 use reqwest::{Client, Method};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
 
 const PAGE: usize = 1_000;
+
+/// Reads are repeated: the services may have been told to fail.
+const REPEATS: ExponentialBuilder = ExponentialBuilder::new()
+    .with_min_delay(Duration::from_millis(50))
+    .with_max_delay(Duration::from_secs(1))
+    .with_max_times(8);
 
 /// A client of the services.
 pub struct Services {
@@ -54,14 +62,14 @@ impl Services {
 
     /// All campaigns of which the Entry Service was ever sent an entry.
     pub async fn campaigns_of_entries(&self) -> Result<Vec<String>> {
-        let mut answer = self.send(&self.entry, Method::GET, "/_control/campaigns", None).await?;
+        let mut answer = self.read(&self.entry, "/_control/campaigns").await?;
         let campaigns = answer.get_mut("campaigns").map(Value::take).unwrap_or_default();
         serde_json::from_value(campaigns).context("the campaigns of the Entry Service")
     }
 
     /// Entries whose score failed and was not computed again: campaign and fan.
     pub async fn unscored(&self) -> Result<Vec<(String, String)>> {
-        let mut answer = self.send(&self.entry, Method::GET, "/_control/unscored", None).await?;
+        let mut answer = self.read(&self.entry, "/_control/unscored").await?;
         let entries = answer.get_mut("unscored").map(Value::take).unwrap_or_default();
         serde_json::from_value(entries).context("the entries without a score")
     }
@@ -86,7 +94,7 @@ impl Services {
 
     /// What was reported about the selection of a market, in order.
     pub async fn stats(&self, campaign: &str, market: &str) -> Result<Vec<Stats>> {
-        let mut answer = self.send(&self.entry, Method::GET, &format!("/_control/stats/{campaign}"), None).await?;
+        let mut answer = self.read(&self.entry, &format!("/_control/stats/{campaign}")).await?;
         let stats = answer.get_mut("stats").map(Value::take).unwrap_or_default();
         let stats: Vec<Value> = serde_json::from_value(stats).context("the stats of the Entry Service")?;
         let of_market = stats.into_iter().filter(|it| it.get("marketId").is_some_and(|id| id == market));
@@ -106,7 +114,7 @@ impl Services {
     }
 
     async fn pooled(&self, campaign: &str) -> Result<Vec<PooledCode>> {
-        let mut answer = self.send(&self.code, Method::GET, &format!("/_control/codes/{campaign}"), None).await?;
+        let mut answer = self.read(&self.code, &format!("/_control/codes/{campaign}")).await?;
         let codes = answer.get_mut("codes").map(Value::take).unwrap_or_default();
         serde_json::from_value(codes).context("the codes of the Code Service")
     }
@@ -115,7 +123,7 @@ impl Services {
     pub async fn violations(&self) -> Result<Vec<String>> {
         let mut violations = Vec::new();
         for base in [&self.entry, &self.code] {
-            let mut answer = self.send(base, Method::GET, "/_control/violations", None).await?;
+            let mut answer = self.read(base, "/_control/violations").await?;
             let told = answer.get_mut("violations").map(Value::take).unwrap_or_default();
             let told: Vec<String> = serde_json::from_value(told).context("the violations")?;
             violations.extend(told);
@@ -155,7 +163,7 @@ impl Services {
         loop {
             let after_it = after.map(|after| format!("&after={after}")).unwrap_or_default();
             let path = format!("{path}limit={PAGE}{after_it}");
-            let mut page = self.send(base, Method::GET, &path, None).await?;
+            let mut page = self.read(base, &path).await?;
             match page.get_mut(name).map(Value::take) {
                 Some(Value::Array(found)) => records.extend(found),
                 _ => bail!("{path}: the answer has no {name}"),
@@ -165,6 +173,10 @@ impl Services {
                 None => return Ok(records),
             }
         }
+    }
+
+    async fn read(&self, base: &Base, path: &str) -> Result<Value> {
+        (|| self.send(base, Method::GET, path, None)).retry(REPEATS).await
     }
 
     async fn send(&self, base: &Base, method: Method, path: &str, body: Option<Value>) -> Result<Value> {

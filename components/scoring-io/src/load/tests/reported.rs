@@ -58,6 +58,19 @@ fn each_campaign_of_a_file_is_reported_also_when_the_count_is_continued() {
     assert_eq!(told(&platform), expected.collect::<Vec<_>>(), "each once, in order");
 }
 
+#[test]
+fn point_1_a_campaign_whose_report_no_queue_takes_costs_no_other() {
+    let text: String = (0..40).map(|n| format!("c{},m{n},,0,{n},verified\n", n % 5)).collect();
+    let platform = Platform { unreportable: Some("c2"), ..Platform::with(format!("{HEADER}{text}")) };
+    assert_eq!(platform.settle(Kind::Scrubbed, &event("etag", "1")), Disposition::Ack);
+    let expected = [0, 1, 3, 4].map(|n| (format!("c{n}"), Some(8), Some(0)));
+    assert_eq!(told(&platform), expected);
+    assert!(platform.progress().is_done);
+    let problem = "a character that no queue takes";
+    let line = json!({"file": "b/scrubbed/f.csv", "campaignId": "c2", "problem": problem});
+    assert_eq!(platform.lines("Campaign not reported, whose message is wrong in itself"), [line]);
+}
+
 /// Each of 16 shards in turn is behind while the others are not. The last batch has 1 row, the one before 5,000.
 #[test]
 fn req_002_a_file_is_not_reported_while_any_shard_is_behind() {

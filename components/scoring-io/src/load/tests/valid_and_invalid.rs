@@ -154,28 +154,53 @@ fn stream_delivery_records_that_fail_alone_are_put_again_alone_and_one_that_is_w
     );
 }
 
-/// The alert counts lines of level ERROR.
+/// The rows that lines of level ERROR name, each by its line, fan and reason: those with a line each, and the others.
+fn lost(platform: &Platform) -> [Vec<(u64, String, String)>; 2] {
+    let row = |row: &Value| {
+        let text = |name: &str| row[name].as_str().unwrap().to_owned();
+        (row["line"].as_u64().unwrap(), text("fan"), text("reason"))
+    };
+    let lines = platform.lines.borrow();
+    let of = |message: &str| lines.iter().filter(move |line| line.1 == message).collect::<Vec<_>>();
+    let (alone, together) = (of("Row not put"), of("More rows lost"));
+    assert!(alone.iter().chain(&together).all(|line| line.0 == "ERROR" && line.2["file"] == "b/scrubbed/f.csv"));
+    let others = together.iter().flat_map(|line| line.2["rows"].as_array().unwrap());
+    [alone.iter().map(|line| row(&line.2)).collect(), others.map(row).collect()]
+}
+
 #[test]
-fn invalid_record_handling_many_invalid_rows_hide_no_row_that_is_lost() {
+#[allow(non_snake_case, reason = "begins with a line of docs/delivery.md")]
+fn d12_8__invalid_record_handling_many_invalid_rows_hide_no_row_that_is_lost() {
     let invalid = "c,m,,x,1,verified\n".repeat(150);
-    let refused: String = (0..150).map(|n| format!("c,m{n},,0,9,verified\n")).collect();
+    let refused: String = (0..250).map(|n| format!("c,m{n},,0,9,verified\n")).collect();
     let platform = Platform { refused: Some("9"), ..Platform::with(format!("{HEADER}{invalid}{refused}")) };
     let settled = platform.deliver(Kind::Scrubbed, &event("etag", "1"));
     assert_eq!(settled, Some(Disposition::Ack), "a report does not wait for rows that are lost");
-    let lost = platform.lines("Row not put");
-    assert_eq!((platform.lines("Row invalid").len(), lost.len()), (100, 100));
-    for line in &lost {
-        let number = line["line"].as_u64().unwrap() - 152;
-        assert_eq!(
-            *line,
-            json!({"file": "b/scrubbed/f.csv", "line": number + 152, "fan": format!("m{number}"), "reason": "no"})
-        );
+    let [alone, others] = lost(&platform);
+    assert_eq!((platform.lines("Row invalid").len(), alone.len(), others.len()), (100, 100, 150));
+    let named: BTreeSet<_> = alone.into_iter().chain(others).collect();
+    let expected = (0..250).map(|n: u64| (n + 152, format!("m{n}"), "no".to_owned()));
+    assert_eq!(named, expected.collect::<BTreeSet<_>>(), "each with its line");
+    assert_eq!(platform.lines("More rows invalid"), [json!({"file": "b/scrubbed/f.csv", "unlisted": 50})]);
+}
+
+/// The host takes 1,000 lines of a call.
+#[test]
+#[allow(non_snake_case, reason = "begins with a line of docs/delivery.md")]
+fn d12_8__of_a_file_whose_rows_are_all_lost_each_is_named_in_several_calls() {
+    let refused: String = (0..30_000).map(|n| format!("c,m{n},,0,9,verified\n")).collect();
+    let platform = Platform { refused: Some("9"), ..Platform::with(format!("{HEADER}{refused}")) };
+    let (mut calls, mut named) = (0, BTreeSet::new());
+    loop {
+        calls += 1;
+        let settled = platform.deliver(Kind::Scrubbed, &event("etag", "1")).unwrap();
+        named.extend(lost(&platform).concat().into_iter().map(|(line, ..)| line));
+        let lines = platform.lines.take().len();
+        assert!(lines < 1_000, "{lines}");
+        if settled == Disposition::Ack {
+            break;
+        }
     }
-    let lines = platform.lines.borrow();
-    let more = |(level, message, data): &(&'static str, String, Value)| {
-        message.starts_with("More rows").then(|| (*level, message.clone(), data["unlisted"].clone()))
-    };
-    let expected = [("INFO", "More rows invalid", 50), ("ERROR", "More rows lost", 50)];
-    let expected = expected.map(|(level, message, count)| (level, message.to_owned(), json!(count)));
-    assert_eq!(lines.iter().filter_map(more).collect::<Vec<_>>(), expected);
+    assert!(calls > 1, "one call has no room for them");
+    assert_eq!(named, (2..30_002).collect::<BTreeSet<u64>>());
 }

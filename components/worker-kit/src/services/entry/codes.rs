@@ -2,6 +2,7 @@
 
 use super::super::{Path, Results, ServiceError};
 use super::{Changes, Entries, EntryService};
+use host_adapters_json::lenient::if_readable;
 use serde::{Deserialize, Serialize};
 
 /// A code for a fan.
@@ -25,7 +26,7 @@ pub struct Assigned {
     /// What became of it.
     pub status: AssignStatus,
     /// Why it is invalid.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "if_readable")]
     pub message: Option<String>,
 }
 
@@ -92,6 +93,14 @@ mod tests {
             "",
         ] {
             assert!(read(body).is_err_and(|error| error.is_refusal()), "the request is halved: {body}");
+        }
+    }
+
+    #[test]
+    fn case_02_a_message_that_is_not_text_costs_no_code() {
+        for message in ["null", "7", r#"{"text":"x"}"#, r#""\ud800""#] {
+            let body = format!(r#"{{"results":[{{"globalUserId":"u","status":"assigned","message":{message}}}]}}"#);
+            assert_eq!(read(&body), Ok(vec![assigned("u", AssignStatus::Assigned, None)]), "{message}");
         }
     }
 

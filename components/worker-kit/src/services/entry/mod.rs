@@ -13,6 +13,7 @@ pub use stats::{Stats, StatsStatus};
 
 use super::{Client, Path, ResponseBody, ResponseSummary, Results, ServiceError};
 use crate::Call;
+use host_adapters_json::lenient::{if_readable, whole_if_readable};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -81,10 +82,10 @@ pub struct Upserted {
     /// What became of it.
     pub status: UpsertStatus,
     /// Why it is invalid.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "if_readable")]
     pub message: Option<String>,
     /// `failed`: stored, but its score was not updated.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "if_readable")]
     pub score: Option<String>,
 }
 
@@ -176,8 +177,10 @@ pub struct Entries<'a, T> {
 #[serde(rename_all = "camelCase")]
 struct Changes<T> {
     results: Option<Vec<T>>,
+    /// Without results it is needed, as is the count.
+    #[serde(default, deserialize_with = "if_readable")]
     success: Option<bool>,
-    #[serde(alias = "deletedCount", alias = "assignedCount")]
+    #[serde(default, alias = "deletedCount", alias = "assignedCount", deserialize_with = "whole_if_readable")]
     upserted_count: Option<u64>,
 }
 
@@ -301,6 +304,26 @@ mod tests {
         }
         let ours = r#"{"success":false,"upsertedCount":3,"results":[{"globalUserId":"u","status":"stale"}]}"#;
         assert_eq!(read(ours), Ok(vec!["u Stale".to_owned()]), "results say more than a count");
+    }
+
+    #[test]
+    fn case_21_a_count_is_a_whole_number_however_it_is_written() {
+        for count in ["3.0", "3e0", "30E-1"] {
+            let answer = format!(r#"{{"success":true,"upsertedCount":{count}}}"#);
+            assert_eq!(read(&answer).map(|all| all.len()), Ok(3), "{answer}");
+        }
+        assert!(read(r#"{"success":true,"upsertedCount":3.5}"#).unwrap_err().is_refusal());
+    }
+
+    #[test]
+    fn case_02_beside_results_nothing_else_is_needed() {
+        for more in [r#""success":null"#, r#""success":"yes""#, r#""upsertedCount":null"#, r#""deletedCount":"3""#] {
+            let answer = format!(r#"{{{more},"results":[{{"globalUserId":"u","status":"deleted"}}]}}"#);
+            assert_eq!(read(&answer), Ok(vec!["u Deleted".to_owned()]), "{answer}");
+        }
+        let upserted = r#"{"globalUserId":"u","status":"upserted","message":7,"score":{"updated":true}}"#;
+        let upserted: Upserted = serde_json::from_str(upserted).unwrap();
+        assert!(upserted.status == UpsertStatus::Upserted && !upserted.score_failed(), "{upserted:?}");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::super::{Path, Results, ServiceError};
 use super::{Changes, EntryService, UpsertStatus};
+use host_adapters_json::lenient::if_readable;
 use serde::{Deserialize, Serialize};
 
 /// The names by which the service knows a score's fan; it answers with those that the score was sent with.
@@ -28,7 +29,7 @@ pub struct UpsertedScore {
     /// What became of it. A score is stale beside that of a later file, or a higher one of the same file.
     pub status: UpsertStatus,
     /// Why it is invalid.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "if_readable")]
     pub message: Option<String>,
 }
 
@@ -88,6 +89,15 @@ mod tests {
             upserted(names(None, Some("f@example.com")), UpsertStatus::Invalid, Some("no such campaign")),
         ];
         assert_eq!(read(body), Ok(told));
+    }
+
+    #[test]
+    fn case_02_a_message_that_is_not_text_costs_no_score() {
+        for message in ["null", "7", r#"{"text":"x"}"#, r#""\ud800""#] {
+            let body = format!(r#"{{"results":[{{"memberId":"m","message":{message},"status":"upserted"}}]}}"#);
+            let told = upserted(names(Some("m"), None), UpsertStatus::Upserted, None);
+            assert_eq!(read(&body), Ok(vec![told]), "{message}");
+        }
     }
 
     #[test]

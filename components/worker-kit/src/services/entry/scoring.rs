@@ -3,6 +3,7 @@
 use super::super::{Path, ResponseBody, ServiceError};
 use super::EntryService;
 use host_adapters_json::Decimal;
+use host_adapters_json::lenient::{if_readable, readable_or_default, required_whole};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -46,7 +47,9 @@ impl ResponseBody for ScoringPage {
     const MEMBERS: &[&str] = &["records"];
 }
 
-/// The service's record of a fan in a market (`schemas/domain/scoring-record.json`).
+/// The service's record of a fan in a market (`schemas/domain/scoring-record.json`), as far as workers need it. A page that
+/// cannot be read fails a market, so other members are not read, and an optional member with an unexpected value counts as
+/// absent.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct ScoringRecord {
@@ -55,29 +58,21 @@ pub struct ScoringRecord {
     /// The market.
     pub market_id: String,
     /// The fan. A record without it cannot be selected.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "if_readable")]
     pub global_user_id: Option<String>,
     /// The fan's member id, if there is one.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "if_readable")]
     pub member_id: Option<String>,
     /// The higher the better.
     pub score: Score,
-    /// When the fan registered, RFC 3339.
+    /// When the fan registered, RFC 3339; empty if the record does not say.
+    #[serde(default, deserialize_with = "readable_or_default")]
     pub registered_at: String,
-    /// E.164.
-    #[serde(default)]
-    pub phone_number: Option<String>,
-    /// BCP 47.
-    #[serde(default)]
-    pub locale: Option<String>,
-    /// Whether the fan has won; `None` while that is open.
-    #[serde(default)]
-    pub verdict: Option<bool>,
     /// The code that the fan has won.
     #[serde(default)]
     pub code: Option<Code>,
     /// Whether the fan's entry is deleted. The code stays the fan's.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "readable_or_default")]
     pub removed: bool,
 }
 
@@ -111,6 +106,7 @@ impl<'de> Deserialize<'de> for Score {
 
 #[derive(Deserialize)]
 struct Count {
+    #[serde(deserialize_with = "required_whole")]
     count: u64,
 }
 
@@ -193,8 +189,51 @@ mod tests {
         let fans: Vec<_> = records.iter().map(|record| record.global_user_id.as_deref()).collect();
         assert_eq!((fans, next.as_deref()), (vec![None, Some("u")], Some("n")));
         let code = Code { market_id: "m".to_owned(), value: "CODE-1".to_owned() };
-        assert_eq!((records[1].verdict, &records[1].code), (Some(true), &Some(code)));
+        assert_eq!((&records[0].code, &records[1].code), (&None, &Some(code)));
         assert_eq!((records[0].removed, records[1].removed), (false, true));
+    }
+
+    #[test]
+    fn case_02_what_a_selection_does_not_need_of_a_record_fails_no_market() {
+        let record = |member: &str| {
+            let body =
+                format!(r#"{{"records":[{{"campaignId":"c","marketId":"m","globalUserId":"u","score":1,{member}}}]}}"#);
+            page(&body).unwrap().records.remove(0)
+        };
+        let (time, good) = ("2026-01-01T00:00:00Z", record(r#""registeredAt":"2026-01-01T00:00:00Z""#));
+        assert_eq!((good.registered_at.as_str(), good.removed), (time, false));
+        for member in [
+            r#""removed":null"#,
+            r#""removed":"no""#,
+            r#""phoneNumber":5551234"#,
+            r#""locale":1"#,
+            r#""locale":"\ud800""#,
+            r#""verdict":"WINNER""#,
+            r#""memberId":7"#,
+        ] {
+            assert_eq!(record(&format!(r#"{member},"registeredAt":"{time}""#)), good, "{member}");
+        }
+        for member in [r#""registeredAt":null"#, r#""registeredAt":1767225600"#, r#""note":1e999"#] {
+            let expected = ScoringRecord { registered_at: String::new(), ..good.clone() };
+            assert_eq!(record(member), expected, "{member}");
+        }
+        let fans = [r#""globalUserId":null"#, r#""globalUserId":7"#].map(|fan| {
+            let body = format!(r#"{{"records":[{{"campaignId":"c","marketId":"m","score":1,{fan}}}]}}"#);
+            page(&body).unwrap().records.remove(0).global_user_id
+        });
+        assert_eq!(fans, [None, None], "such a record is rejected and counted");
+    }
+
+    #[test]
+    fn case_21_a_count_of_fans_is_a_whole_number_however_it_is_written() {
+        let count = |text: &str| {
+            let body = format!(r#"{{"count":{text}}}"#);
+            Count::read(&ResponseSummary::new("entry", 200, &body), &body).map(|answer| answer.count)
+        };
+        assert_eq!([count("30.0"), count("3e1"), count("30")], [Ok(30), Ok(30), Ok(30)]);
+        for wrong in ["null", "-1", "1.5", "\"30\""] {
+            assert!(count(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use crate::table::json_of_attributes;
 use aws_sdk_dynamodbstreams::types::{AttributeValue, Identity, Record};
 use host_adapters_platform::{Change, left_out};
+use host_adapters_records::source_name;
 use host_adapters_records::table::Key;
 use std::collections::HashMap;
 
@@ -12,7 +13,7 @@ json_of_attributes!(aws_sdk_dynamodbstreams::types::AttributeValue);
 /// The table's keys and its stream are checked before it is read, so this happens only if somebody changes the table
 /// meanwhile.
 pub(super) fn changes(table: &str, records: Vec<Record>) -> Vec<Change> {
-    let left_out = |reason| left_out(&format!("dynamodb-stream:{table}"), reason);
+    let left_out = |reason| left_out(&source_name::of_table_stream(table), reason);
     records.into_iter().filter_map(|record| change(record).map_err(left_out).ok()).collect()
 }
 

@@ -8,7 +8,7 @@ use aws_sdk_dynamodbstreams::types::{Record, ShardIteratorType};
 use backend_aws::{check_sequence, error};
 use host_adapters_platform::limits::invalid;
 use host_adapters_platform::{Change, Position, Result, ShardPage, TRIMMED, left_out};
-use host_adapters_records::{Error, ErrorKind};
+use host_adapters_records::{Error, ErrorKind, source_name};
 use std::sync::PoisonError;
 
 /// DynamoDB's limit for a `GetRecords`.
@@ -120,7 +120,7 @@ impl DynamodbStreams {
         let place = [table, shard, sequence].map(str::to_owned);
         if self.trimmed.lock().unwrap_or_else(PoisonError::into_inner).insert(place) {
             tracing::error!(table, shard, from = ?from, "records lost: the stream has dropped what follows the checkpoint; reading on from its oldest record");
-            left_out(&format!("dynamodb-stream:{table}"), TRIMMED);
+            left_out(&source_name::of_table_stream(table), TRIMMED);
         }
     }
 }

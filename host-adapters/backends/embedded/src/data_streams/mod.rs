@@ -9,13 +9,13 @@ mod tests;
 
 use crate::wake::Wake;
 use crate::{Embedded, sequence};
-use host_adapters_platform::limits::data_record::check_record;
+use host_adapters_platform::data_streams::check_record;
 use host_adapters_platform::{
     Checkpoint, DataStreamBackend, DataStreamSpec, LeaseTable, Position, Result, Shard, ShardPage, ShardReader,
     StreamRecord, trimmed,
 };
 use host_adapters_records::data_streams::DataRecord;
-use host_adapters_records::{Error, ErrorKind};
+use host_adapters_records::{Error, ErrorKind, source_name};
 use rusqlite::{Connection, OptionalExtension};
 use shards::{OpenShard, Part};
 use std::collections::HashSet;
@@ -66,7 +66,7 @@ impl DataStream {
     fn dropped(&self, after: Option<i64>, records: usize) {
         let Some(after) = after.filter(|_| records > 0) else { return };
         if self.dropped.lock().unwrap_or_else(PoisonError::into_inner).insert(after) {
-            trimmed(&format!("kinesis:{}", self.name), records);
+            trimmed(&source_name::of_data_stream(&self.name), records);
         }
     }
 }

@@ -5,6 +5,7 @@ use super::rows::{Receipt, read_message};
 use super::{Queue, attributes};
 use host_adapters_platform::Received;
 use host_adapters_platform::dead_letter::{self, attribute};
+use host_adapters_records::source_name;
 use rusqlite::{Connection, params};
 
 const TAKE: &str = "UPDATE messages SET visible_ms = ?4, receives = receives + 1, receipt = ?5
@@ -105,7 +106,7 @@ impl Take<'_> {
         let told = vec![
             (attribute::REASON, dead_letter::RECEIVES_EXHAUSTED.to_owned()),
             (attribute::ATTEMPT, self.queue.max_receive_count.to_string()),
-            (attribute::SOURCE, format!("sqs:{}", self.queue.name)),
+            (attribute::SOURCE, source_name::of_queue(&self.queue.name)),
             (attribute::SOURCE_MESSAGE_ID, row.message.id.clone()),
         ];
         let attributes = dead_letter::attributes(told, row.message.attributes);

@@ -8,6 +8,7 @@ mod update;
 mod write;
 
 use host_adapters_platform::{TableSpec, trimmed};
+use host_adapters_records::source_name;
 use rusqlite::Connection;
 use stream::Stream;
 
@@ -27,7 +28,7 @@ impl Table {
     /// Drops stream records that are settled by all who read them, or a day old.
     pub(super) fn prune(&self, conn: &Connection, now_ms: i64) -> rusqlite::Result<()> {
         let Some(stream) = &self.stream else { return Ok(()) };
-        trimmed(&format!("dynamodb-stream:{}", self.name), stream.prune(conn, now_ms)?);
+        trimmed(&source_name::of_table_stream(&self.name), stream.prune(conn, now_ms)?);
         Ok(())
     }
 }

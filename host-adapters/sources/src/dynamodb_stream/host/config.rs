@@ -1,8 +1,10 @@
 //! Settings of a DynamoDB stream source, as in `spin.toml`.
 
+use super::streams;
 use crate::ordered::{OrderedStream, ordered_stream_settings, strict_order_rules};
 use crate::{Resource, Source, SourceContext, SourceSettings};
 use host_adapters_delivery::stream::Start;
+use host_adapters_event::source_name;
 use host_adapters_settings::{Fields, Words};
 use serde_json::{Map, Value as Json};
 use std::sync::Arc;
@@ -31,11 +33,6 @@ impl Words for StartingPosition {
     const WORDS: &'static [(&'static str, Self)] = &[("TRIM_HORIZON", Self::TrimHorizon), ("LATEST", Self::Latest)];
 }
 
-/// The name of a table's stream in events, logs, metrics and dead letters.
-pub(in crate::dynamodb_stream) fn name(table: &str) -> String {
-    format!("dynamodb-stream:{table}")
-}
-
 impl DynamodbStreamConfig {
     /// The default settings for `table`.
     pub fn new(table: &str) -> Self {
@@ -53,7 +50,7 @@ impl SourceSettings for DynamodbStreamConfig {
     }
 
     fn name(&self) -> String {
-        name(&self.table)
+        source_name::of_table_stream(&self.table)
     }
 
     fn reads(&self) -> Option<(&'static str, Resource)> {
@@ -68,7 +65,7 @@ impl SourceSettings for DynamodbStreamConfig {
         let stream = OrderedStream {
             source: self.name(),
             stream: self.table.clone(),
-            streams: &context.streams,
+            streams: context.ordered.of(source_name::TABLE_STREAM, || streams(context.stores.streams.clone())),
             start: match self.starting_position {
                 StartingPosition::TrimHorizon => Start::Oldest,
                 StartingPosition::Latest => Start::Latest,

@@ -4,7 +4,6 @@ mod canned;
 mod config;
 
 pub(crate) use canned::CANNED;
-pub(in crate::dynamodb_stream) use config::name;
 pub use config::DynamodbStreamConfig as Config;
 pub use config::{DynamodbStreamConfig, StartingPosition};
 
@@ -26,6 +25,6 @@ fn event_of(dead_letter: &DeadLetter) -> Result<Event, String> {
 }
 
 /// The change streams of tables, for all workers of this host.
-pub fn streams(backend: Arc<dyn StreamBackend>) -> Arc<OrderedStreams> {
+fn streams(backend: Arc<dyn StreamBackend>) -> Arc<OrderedStreams> {
     OrderedStreams::new(backend.clone(), backend, events)
 }

@@ -1,9 +1,11 @@
 //! Settings of a Kinesis source, as in `spin.toml`.
 
+use super::streams;
 use crate::ordered::{OrderedStream, ordered_stream_settings, strict_order_rules};
 use crate::{Resource, Source, SourceContext, SourceSettings};
 use chrono::{DateTime, Utc};
 use host_adapters_delivery::stream::Start;
+use host_adapters_event::source_name;
 use host_adapters_settings::{Fields, Setting, Words};
 use serde_json::{Map, Value as Json, json};
 use std::sync::Arc;
@@ -61,11 +63,6 @@ impl Setting for Timestamp {
     }
 }
 
-/// The name of a stream in events, logs, metrics and dead letters.
-pub(in crate::kinesis) fn name(stream: &str) -> String {
-    format!("kinesis:{stream}")
-}
-
 impl KinesisConfig {
     /// The default settings for `stream`.
     pub fn new(stream: &str) -> Self {
@@ -114,7 +111,7 @@ impl SourceSettings for KinesisConfig {
     }
 
     fn name(&self) -> String {
-        name(&self.stream)
+        source_name::of_data_stream(&self.stream)
     }
 
     fn reads(&self) -> Option<(&'static str, Resource)> {
@@ -129,7 +126,7 @@ impl SourceSettings for KinesisConfig {
         let stream = OrderedStream {
             source: self.name(),
             stream: self.stream.clone(),
-            streams: &context.data_streams,
+            streams: context.ordered.of(source_name::DATA_STREAM, || streams(context.stores.data_streams.clone())),
             start: self.start(),
             dead_letter_queue: self.dead_letters(&context.worker),
             batch_info: "KinesisBatchInfo",

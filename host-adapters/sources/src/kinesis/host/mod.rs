@@ -5,7 +5,6 @@ mod config;
 
 pub(crate) use canned::{CANNED, record};
 pub use config::KinesisConfig as Config;
-pub(in crate::kinesis) use config::name;
 pub use config::{KinesisConfig, StartingPosition, Timestamp};
 
 use super::event::{PARTITION_KEY, events_of};
@@ -29,6 +28,6 @@ fn event_of(dead_letter: &DeadLetter) -> Result<Event, String> {
 }
 
 /// The data streams of a store, for all workers of this host.
-pub fn streams(store: Arc<dyn DataStreamReader>) -> Arc<OrderedStreams> {
+fn streams(store: Arc<dyn DataStreamReader>) -> Arc<OrderedStreams> {
     OrderedStreams::new(store.clone(), store, events_of)
 }

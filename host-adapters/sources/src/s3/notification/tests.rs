@@ -127,27 +127,54 @@ fn another_program_writes_s3_before_the_name() {
 
 #[test]
 fn a_malformed_record_is_named_and_costs_no_other() {
-    let without_size = json!({"key": "a", "eTag": "e1"});
+    let without_etag = json!({"key": "a", "size": 3});
     let mut nameless = put("a");
     nameless["eventName"].take();
     check(
         &notification(&[
             put("good.csv"),
-            record("ObjectCreated:Put", without_size),
+            record("ObjectCreated:Put", without_etag),
             put("%FF"),
             nameless,
             json!({"s3": {"bucket": "scoring"}}),
             json!(7),
-            record("ObjectCreated:Put", json!({"key": "a", "size": -1, "eTag": "e1"})),
         ]),
         &expect![[r#"
             {"bucket":"scoring","key":"good.csv","size":3,"etag":"e1","sequencer":"00A1","eventName":"ObjectCreated:Put","eventTime":"2026-01-01T00:00:00.000Z"}
-            Records[1]: s3.object: missing field `size`
+            Records[1]: s3.object: missing field `eTag`
             Records[2]: s3.object.key: not UTF-8 once it is decoded
             Records[3]: eventName: invalid type: null, expected a string
             Records[4]: s3.bucket: invalid type: string, expected struct Bucket
             Records[5]: invalid type: integer, expected struct Record
-            Records[6]: s3.object.size: not a number of bytes
+        "#]],
+    );
+}
+
+#[test]
+fn case_02_what_no_reader_needs_costs_no_object() {
+    let mut timed = put("a");
+    timed["eventTime"] = json!(5);
+    let sized = |size: Value| record("ObjectCreated:Put", json!({"key": "a", "size": size, "eTag": "e1"}));
+    let without_size = record("ObjectCreated:Put", json!({"key": "a", "eTag": "e1"}));
+    let versioned = record("ObjectCreated:Put", json!({"key": "a", "size": 3.0, "eTag": "e1", "versionId": 7}));
+    check(
+        &notification(&[timed, without_size, sized(json!(-1)), sized(json!([])), sized(Value::Null), versioned]),
+        &expect![[r#"
+            {"bucket":"scoring","key":"a","size":3,"etag":"e1","sequencer":"00A1","eventName":"ObjectCreated:Put"}
+            {"bucket":"scoring","key":"a","etag":"e1","eventName":"ObjectCreated:Put","eventTime":"2026-01-01T00:00:00.000Z"}
+            {"bucket":"scoring","key":"a","etag":"e1","eventName":"ObjectCreated:Put","eventTime":"2026-01-01T00:00:00.000Z"}
+            {"bucket":"scoring","key":"a","etag":"e1","eventName":"ObjectCreated:Put","eventTime":"2026-01-01T00:00:00.000Z"}
+            {"bucket":"scoring","key":"a","etag":"e1","eventName":"ObjectCreated:Put","eventTime":"2026-01-01T00:00:00.000Z"}
+            {"bucket":"scoring","key":"a","size":3,"etag":"e1","eventName":"ObjectCreated:Put","eventTime":"2026-01-01T00:00:00.000Z"}
+        "#]],
+    );
+    let mut event = bridged("Object Created", "PutObject");
+    event["time"] = json!(5);
+    event["detail"]["reason"] = json!({});
+    check(
+        &event,
+        &expect![[r#"
+            {"bucket":"scoring","key":"in/a+b c%2F.csv","size":3,"etag":"e1","sequencer":"00A1","versionId":"v","eventName":"ObjectCreated:Put"}
         "#]],
     );
 }

@@ -6,6 +6,7 @@ use crate::{
 };
 use host_adapters_delivery::OnReject;
 use host_adapters_delivery::batch::BatchLimits;
+use host_adapters_event::source_name;
 use host_adapters_platform::{Declared, QueueSpec, fifo};
 use host_adapters_settings::{Fields, settings};
 use serde_json::{Map, Value as Json, json};
@@ -46,11 +47,6 @@ settings! {
         /// Whether rejected records become dead letters or are dropped, and their payload lost.
         pub on_reject: OnReject = OnReject::DeadLetter, ();
     }
-}
-
-/// What a queue is called in events, logs, metrics and dead letters.
-pub fn name(queue: &str) -> String {
-    format!("sqs:{queue}")
 }
 
 impl SqsConfig {
@@ -121,7 +117,7 @@ impl SourceSettings for SqsConfig {
     }
 
     fn name(&self) -> String {
-        name(&self.queue)
+        source_name::of_queue(&self.queue)
     }
 
     fn reads(&self) -> Option<(&'static str, Resource)> {

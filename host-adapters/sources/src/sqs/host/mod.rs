@@ -16,8 +16,8 @@ mod refused;
 mod settle;
 
 pub(crate) use canned::{CANNED, messages};
+pub use config::SqsConfig;
 pub use config::SqsConfig as Config;
-pub use config::{SqsConfig, name};
 
 use super::event;
 use crate::{CircuitBreakers, Source, SourceContext, SourceSettings, Status};
@@ -68,16 +68,16 @@ impl SqsSource {
     pub(crate) fn named(source: String, config: SqsConfig, context: &SourceContext) -> Self {
         let invoker = Invoker::new(&context.worker, source.clone(), context.dispatch.clone()).with_clock(context.clock.clone());
         let heartbeat = VisibilityHeartbeat {
-            backend: context.queues.clone(),
+            backend: context.stores.queues.clone(),
             queue: config.queue.clone(),
             visibility: config.visibility(),
         };
         let settler = Settler {
             invoker: invoker.clone(),
-            backend: context.queues.clone(),
+            backend: context.stores.queues.clone(),
             queue: config.queue.clone(),
-            dead_letters: DeadLetterSink::new(context.queues.clone(), config.dead_letters(), &context.worker),
-            failures: context.failures.clone(),
+            dead_letters: DeadLetterSink::new(context.stores.queues.clone(), config.dead_letters(), &context.worker),
+            failures: context.stores.failures.clone(),
             max_attempts: config.max_attempts,
             max_receives: config.max_receive_count,
             on_reject: config.on_reject,

@@ -2,6 +2,7 @@
 
 use super::TaskSource;
 use crate::{Source, SourceContext, SourceSettings};
+use host_adapters_event::source_name;
 use host_adapters_settings::settings;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,7 +38,7 @@ impl TaskConfig {
 
 impl SourceSettings for TaskConfig {
     fn name(&self) -> String {
-        "task".to_owned()
+        source_name::TASK.to_owned()
     }
 
     fn does_tasks(&self) -> bool {

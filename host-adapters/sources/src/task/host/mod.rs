@@ -38,7 +38,7 @@ impl TaskSource {
         let meter = Meter::new(&context.worker, &source);
         let runner = Runner {
             worker: context.worker.clone(),
-            backend: context.tasks.clone(),
+            backend: context.stores.tasks.clone(),
             dispatch: context.dispatch.clone(),
             breakers: CircuitBreakers::new(&source, &context.backoff, &meter.paused),
             meter,

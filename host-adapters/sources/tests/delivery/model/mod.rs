@@ -19,9 +19,8 @@ pub use worker::{ModelWorker, Reply, TaskReply, ack_all, retry, trap};
 
 use host_adapters_delivery::drain::{Drain, Ended};
 use host_adapters_delivery::retry::Backoff;
-use host_adapters_delivery::stream::OrderedStreams;
 use host_adapters_platform::clock::Clock;
-use host_adapters_sources::{Source, SourceConfig, SourceContext, dynamodb_stream, kinesis};
+use host_adapters_sources::{SharedStreams, Source, SourceConfig, SourceContext, SourceStores};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::task::{AbortHandle, JoinHandle};
@@ -44,9 +43,8 @@ pub struct World {
     pub failures: Arc<ModelFailures>,
     /// Of the tasks of [`WORKER`].
     pub executions: Arc<ModelTasks>,
-    /// The streams, as all workers of a host share them: as changes of a table, and as data streams.
-    pub ordered: Arc<OrderedStreams>,
-    pub data: Arc<OrderedStreams>,
+    /// The streams, as all workers of a host share them.
+    ordered: SharedStreams,
     pub worker: Arc<ModelWorker>,
     pub drain: Drain,
     began: Instant,
@@ -76,10 +74,10 @@ impl World {
         let (queues, streams) = (ModelQueues::new(seed, began), ModelStreams::new(seed, began));
         let worker = ModelWorker::new(began, reply);
         let (queues, streams, tasks) = (Arc::new(queues), Arc::new(streams), Mutex::default());
-        let (ordered, data) = (dynamodb_stream::streams(streams.clone()), kinesis::streams(streams.clone()));
+        let ordered = SharedStreams::default();
         let failures = Arc::new(ModelFailures::new(seed));
         let executions = Arc::new(ModelTasks::new(seed, began));
-        Self { queues, streams, failures, executions, ordered, data, worker, drain: Drain::new(), began, seed, tasks }
+        Self { queues, streams, failures, executions, ordered, worker, drain: Drain::new(), began, seed, tasks }
     }
 
     /// What a source of this world is built with.
@@ -90,17 +88,18 @@ impl World {
     /// The same for another worker than [`WORKER`].
     pub fn context_of(&self, worker: &str, dispatch: &Arc<ModelWorker>) -> SourceContext {
         let began = self.began;
-        SourceContext {
-            worker: worker.to_owned(),
-            dispatch: dispatch.clone(),
+        let stores = SourceStores {
             queues: self.queues.clone(),
-            streams: self.ordered.clone(),
-            data_streams: self.data.clone(),
+            streams: self.streams.clone(),
+            data_streams: self.streams.clone(),
             failures: self.failures.clone(),
             tasks: self.executions.clone(),
-            buckets: Arc::default(),
+        };
+        SourceContext {
+            ordered: self.ordered.clone(),
             clock: Clock::following(move || i64::try_from(u128::from(EPOCH_MS) + began.elapsed().as_millis()).unwrap()),
             backoff: Backoff::seeded(self.seed),
+            ..SourceContext::new(worker, dispatch.clone(), stores)
         }
     }
 

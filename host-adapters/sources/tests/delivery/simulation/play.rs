@@ -11,10 +11,9 @@ use host_adapters_delivery::drain::{Drain, Ended};
 use host_adapters_delivery::retry::Backoff;
 use host_adapters_platform::Checkpoint;
 use host_adapters_platform::clock::Clock;
-use host_adapters_platform::task::NoTasks;
 use host_adapters_sources::dynamodb_stream::DynamodbStreamConfig;
-use host_adapters_sources::kinesis::{self, KinesisConfig};
-use host_adapters_sources::{SourceConfig, SourceContext, dynamodb_stream};
+use host_adapters_sources::kinesis::KinesisConfig;
+use host_adapters_sources::{SourceConfig, SourceContext, SourceStores};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
@@ -141,19 +140,20 @@ impl Theatre {
     fn start(&mut self) {
         let began = self.began;
         let settings = self.schedule.streams.as_ref();
-        let streams = dynamodb_stream::streams(self.network.clone());
-        let data_streams = kinesis::streams(self.network.clone());
-        let context = |worker: &str| SourceContext {
-            worker: worker.to_owned(),
-            dispatch: self.worker.clone(),
-            queues: self.network.clone(),
-            streams: streams.clone(),
-            data_streams: data_streams.clone(),
+        let stores = SourceStores {
+            streams: self.network.clone(),
+            data_streams: self.network.clone(),
             failures: self.network.clone(),
-            tasks: Arc::new(NoTasks),
-            buckets: Arc::default(),
-            clock: Clock::following(move || i64::try_from(u128::from(EPOCH_MS) + began.elapsed().as_millis()).unwrap()),
-            backoff: Backoff::seeded(self.schedule.seed),
+            ..SourceStores::of_queues(self.network.clone())
+        };
+        let of_host = SourceContext::new(WORKER, self.worker.clone(), stores);
+        let clock =
+            Clock::following(move || i64::try_from(u128::from(EPOCH_MS) + began.elapsed().as_millis()).unwrap());
+        let seed = self.schedule.seed;
+        let context = |worker: &str| SourceContext {
+            clock: clock.clone(),
+            backoff: Backoff::seeded(seed),
+            ..of_host.of_worker(worker)
         };
         self.drain = Drain::new();
         self.write(Fact::Started);

@@ -11,6 +11,7 @@ use scoring::file::{File as ScoredFile, Sequencer};
 use scoring::record::ScoreRecord;
 use scoring::rows::{Outcome, Position, Rows};
 use scoring::schema::Kind;
+use scoring::tail::partition_key;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
@@ -39,7 +40,7 @@ impl Loader for Native {
                     offset += bytes.len() as u64;
                     rows.push(&bytes);
                 }
-                Outcome::Record(record) => records.push(data_record(&record)?),
+                Outcome::Record(row) => records.push(data_record(&row.record)?),
                 Outcome::End => break,
                 outcome => bail!("the file has a row that is not valid: {outcome:?}"),
             }
@@ -87,7 +88,6 @@ fn named(etag: &str) -> ScoredFile {
 }
 
 fn data_record(record: &ScoreRecord) -> Result<DataRecord> {
-    let names = [&record.member_id, &record.global_user_id, &record.email];
-    let partition_key = names.into_iter().find_map(Option::as_ref).context("a record has no name")?.clone();
+    let partition_key = partition_key(record).to_owned();
     Ok(DataRecord { partition_key, data: serde_json::to_vec(record)? })
 }

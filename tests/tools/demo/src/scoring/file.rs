@@ -169,7 +169,7 @@ mod tests {
         let (mut records, mut invalid) = (vec![], vec![]);
         loop {
             match rows.read() {
-                Outcome::Record(record) => records.push(*record),
+                Outcome::Record(row) => records.push(row.record),
                 Outcome::Invalid(row) => invalid.push(row.line),
                 Outcome::End => return (records, invalid, rows.position().counts.rows),
                 outcome => panic!("{outcome:?}"),

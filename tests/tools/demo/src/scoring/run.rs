@@ -65,7 +65,7 @@ impl Scoring<'_> {
     /// Puts the files and waits, while the host is killed this many times.
     pub async fn run(&self, kills: usize, seed: u64, killer: &Killer, progress: &Progress) -> Result<Ran> {
         let killed = async {
-            kills::meanwhile(kills, seed ^ SALT, killer).await;
+            kills::meanwhile(kills, kills::BETWEEN_MS, seed ^ SALT, killer).await;
             anyhow::Ok(())
         };
         let (ran, (), ()) = tokio::try_join!(self.wait(progress), self.put(), killed)?;

@@ -139,7 +139,7 @@ impl Selecting<'_> {
         let mut tasks = self.first_tasks();
         self.start(&tasks).await?;
         let killed = async {
-            kills::meanwhile(kills, self.seed, killer).await;
+            kills::meanwhile(kills, kills::INTO_TASKS_MS, self.seed, killer).await;
             anyhow::Ok(())
         };
         let (mut executions, (), ()) =

@@ -1,7 +1,7 @@
 //! Calls of the platform about many parts, in which a fault of one part must not affect others.
 
-use worker_kit::platform::{Error, ErrorKind};
-use worker_kit::services::isolate_by;
+use crate::platform::{Error, ErrorKind};
+use crate::services::isolate_by;
 
 /// Parts of one call.
 const PER_CALL: usize = 500;
@@ -10,7 +10,7 @@ const CALLS: usize = 4;
 
 /// Makes calls about all parts, and returns the result of each. A call that can never succeed is halved until the part
 /// that is wrong stands alone.
-pub(crate) async fn each<T: Clone, R>(
+pub async fn each<T: Clone, R>(
     parts: &[T],
     call: impl AsyncFn(Vec<T>) -> Result<Vec<R>, Error>,
 ) -> Vec<Result<R, Error>> {
@@ -29,7 +29,7 @@ pub(crate) async fn each<T: Clone, R>(
 }
 
 /// The error of a part that the response leaves out.
-pub(crate) fn unmentioned() -> Error {
+pub fn unmentioned() -> Error {
     Error::new(ErrorKind::Unavailable, "the response does not mention every part of the call")
 }
 

@@ -1,0 +1,67 @@
+//! What stands for stores that a host does not have: whoever asks for something of them asks for what is not there.
+
+use super::names::unknown;
+use super::{Checkpoint, FailureTable, LeaseTable, Position, Result, Shard, ShardPage, ShardReader};
+use host_adapters_records::Error;
+use std::time::Duration;
+
+/// No streams of any kind.
+#[derive(Clone, Copy, Debug)]
+pub struct NoStreams;
+
+fn no_stream(stream: &str) -> Error {
+    unknown("stream", stream, std::iter::empty())
+}
+
+#[async_trait::async_trait]
+impl<R: 'static> ShardReader<R> for NoStreams {
+    async fn shards(&self, stream: &str) -> Result<Vec<Shard>> {
+        Err(no_stream(stream))
+    }
+
+    async fn page(&self, stream: &str, _shard: &str, _from: &Position, _limit: usize) -> Result<ShardPage<R>> {
+        Err(no_stream(stream))
+    }
+
+    fn most_records(&self) -> usize {
+        1
+    }
+
+    async fn changed(&self, _stream: &str, wait: Duration) {
+        tokio::time::sleep(wait).await;
+    }
+}
+
+#[async_trait::async_trait]
+impl LeaseTable for NoStreams {
+    async fn has_begun(&self, stream: &str, _worker: &str) -> Result<bool> {
+        Err(no_stream(stream))
+    }
+
+    async fn begin(&self, stream: &str, _shard: &str, _worker: &str) -> Result<()> {
+        Err(no_stream(stream))
+    }
+
+    async fn checkpoint(&self, stream: &str, _shard: &str, _worker: &str) -> Result<Option<Checkpoint>> {
+        Err(no_stream(stream))
+    }
+
+    async fn set_checkpoint(&self, stream: &str, _: &str, _worker: &str, _checkpoint: &Checkpoint) -> Result<()> {
+        Err(no_stream(stream))
+    }
+}
+
+/// No queue whose messages could fail.
+#[derive(Clone, Copy, Debug)]
+pub struct NoFailures;
+
+#[async_trait::async_trait]
+impl FailureTable for NoFailures {
+    async fn count_failures(&self, queue: &str, _messages: &[String]) -> Result<Vec<u32>> {
+        Err(unknown("queue", queue, std::iter::empty()))
+    }
+
+    async fn forget_failures(&self, queue: &str, _messages: &[String]) -> Result<()> {
+        Err(unknown("queue", queue, std::iter::empty()))
+    }
+}
