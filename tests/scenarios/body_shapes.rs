@@ -164,7 +164,8 @@ proptest! {
         let mut changed = (body.good)();
         let (_, needed) = body.read(&changed.to_string());
         for (index, change) in changes {
-            put(&mut changed, index.get(body.unneeded), change);
+            let path = *index.get(body.unneeded);
+            put(&mut changed, path, change);
         }
         put(&mut changed, "/unknown", Some(unknown));
         let (_, read) = body.read(&changed.to_string());

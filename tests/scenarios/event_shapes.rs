@@ -359,7 +359,8 @@ proptest! {
         // S3 names itself in `eventSource`: by that word a message of SQS or SNS is known to be its.
         let free = optional.iter().filter(|path| !path.ends_with("/eventSource")).collect::<Vec<_>>();
         for (index, change) in changes {
-            put(&mut event, index.get(free.as_slice()), change);
+            let path = *index.get(free.as_slice());
+            put(&mut event, path, change);
         }
         for parent in ["/Records/0", "/Records/0/s3", "/Records/0/s3/bucket", "/Records/0/s3/object"] {
             put(&mut event, &format!("{parent}/unknown"), Some(unknown.clone()));

@@ -162,7 +162,7 @@ mod tests {
         for (text, problem) in [
             (r#"{"rank":0.5}"#, "0.5 is not a whole number in range"),
             (r#"{"rank":-1}"#, "-1 is not a whole number in range"),
-            (r#"{"count":1e300}"#, "1e300 is not a whole number in range"),
+            (r#"{"count":1e300}"#, "1e+300 is not a whole number in range"),
             (r#"{"count":"1"}"#, "invalid type: string \"1\""),
             (r#"{"list":7}"#, "invalid type: integer `7`"),
         ] {
