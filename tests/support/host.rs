@@ -178,7 +178,7 @@ pub fn client() -> Client {
 }
 
 /// The most instances of a worker in tests.
-const MAX_INSTANCES: usize = 4;
+const MAX_INSTANCES: usize = 2;
 
 /// Few instances, and one where one is enough: the tests of one process have several hosts at once, and Linux gives a
 /// process memory maps for some 300 instances.
