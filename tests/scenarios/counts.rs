@@ -189,7 +189,6 @@ async fn write_all(host: &Host, round: usize, states: &mut BTreeMap<String, Coun
 #[tokio::test]
 async fn req_002_counts_are_exactly_right_through_kills_in_the_middle() {
     let folder = tempfile::tempdir().unwrap();
-    programs::make_data(&folder.path().join("data"));
     let fakes = FakeServices::start(Options::default()).await.unwrap();
     std::fs::write(folder.path().join("jwks.json"), r#"{"keys":[]}"#).unwrap();
     let mut variables = variables(&fakes, &folder.path().join("jwks.json"));

@@ -1,5 +1,6 @@
 //! The host in a separate process.
 
+use crate::programs::make_data;
 use crate::support::settings::root;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -48,6 +49,7 @@ impl Child {
 
     /// Starts a host by a command that is to get its arguments here.
     pub async fn run(command: &mut Command, manifest: &Path, data: &Path, log: Stdio) -> Self {
+        make_data(data);
         command.arg("up").arg("--manifest").arg(manifest).arg("--data").arg(data).stderr(log);
         command.args(["--listen", "127.0.0.1:0", "--gateway-listen", "127.0.0.1:0"]);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);

@@ -35,13 +35,15 @@ pub fn beside_others() -> RwLockReadGuard<'static, ()> {
     MACHINE.read().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Makes the data folder of a host, in which compiled components are those of all tests' hosts: without them each host
-/// compiles for ten seconds and more.
+/// Makes the data folder of a host, if it is not there. Its compiled components are those of all tests' hosts: without them
+/// each host compiles for ten seconds and more.
 pub fn make_data(folder: &Path) {
-    let compiled = project().join("target/compiled-for-tests");
-    std::fs::create_dir_all(&compiled).unwrap();
-    std::fs::create_dir(folder).unwrap();
-    std::os::unix::fs::symlink(compiled, folder.join("compiled")).unwrap();
+    let (shared, compiled) = (project().join("target/compiled-for-tests"), folder.join("compiled"));
+    std::fs::create_dir_all(&shared).unwrap();
+    std::fs::create_dir_all(folder).unwrap();
+    if !compiled.exists() {
+        std::os::unix::fs::symlink(shared, compiled).unwrap();
+    }
 }
 
 /// The program `host-adapters`.

@@ -107,11 +107,11 @@ async fn checkpoint_now(stage: &Stage) -> Checkpoint {
     stage.streams.checkpoint(TABLE, &shard.id, STREAM_WORKER).await.unwrap().unwrap()
 }
 
-/// The checkpoint, once it stays the same.
+/// The checkpoint, once it stays the same. The host that moves it may be slow.
 async fn settled_checkpoint(stage: &Stage) -> Checkpoint {
     let mut last = checkpoint_now(stage).await;
     loop {
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        tokio::time::sleep(Duration::from_secs(5)).await;
         let now = checkpoint_now(stage).await;
         if now == last {
             return now;

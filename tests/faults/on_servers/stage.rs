@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tests::aws::aws;
-use tests::programs::{self, native};
+use tests::programs::native;
 use tests::{Child, Fan, Signer, client, entry, manifest, variables, wait};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::JoinHandle;
@@ -104,7 +104,6 @@ impl Stage {
     pub async fn host(&self, name: &str, at: &Endpoints) -> Child {
         let config = config::write(self.folder.path(), name, at, &self.prefix);
         let data = self.folder.path().join(name);
-        programs::make_data(&data);
         let environment = [("HOST_ADAPTERS_RUNTIME_CONFIG", config.to_str().unwrap()), ("LOG_LEVEL", "INFO"), SECRET];
         let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         let log = File::create(self.folder.path().join(format!("{name}.log"))).unwrap();

@@ -129,7 +129,6 @@ impl Stage {
         let mut stage = Self { case, folder: tempfile::tempdir().unwrap(), codes: Value::Null };
         std::fs::write(stage.manifest(), impatient_manifest()).unwrap();
         let whole = stage.path("whole");
-        std::fs::create_dir(&whole).unwrap();
         make_data(&whole.join("host"));
         let output = stage.demo(&whole, None);
         assert!(output.status.success(), "not even without a crash: {}", String::from_utf8_lossy(&output.stderr));

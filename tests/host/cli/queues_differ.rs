@@ -6,6 +6,7 @@ use super::up::Up;
 use crate::backends::scripted::server::{Reply, Scripted};
 use host_adapters_platform::QueueSpec;
 use serde_json::{Value, json};
+use tests::programs::make_data;
 use tests::workers;
 
 const QUEUE: &str = "userInfoQueue";
@@ -83,7 +84,9 @@ async fn a_queue_that_moves_messages_elsewhere_keeps_the_host_from_starting() {
         let probe = run(&["validate", "--runtime-config", &config, "--probe"]);
         assert_eq!(probe.code, 1, "{probe:?}");
         assert!(probe.stdout.lines().any(|line| line.starts_with("queues: ") && line.contains(said)), "{probe:?}");
-        let data = folder.path().join("data").display().to_string();
+        let data = folder.path().join("data");
+        make_data(&data);
+        let data = data.display().to_string();
         let any = ["--listen", "127.0.0.1:0", "--gateway-listen", "127.0.0.1:0"];
         let up = run(&[&["up", "--runtime-config", &config, "--data", &data], &any[..]].concat());
         assert_eq!((up.code, up.stdout.as_str()), (2, ""), "{up:?}");

@@ -52,7 +52,7 @@ impl Up {
     /// Starts the host with a changed command; `change` also gets the host's folder.
     pub(super) fn start_with(log_level: &str, change: impl FnOnce(&mut Command, &Path)) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        share_compiled(folder.path());
+        programs::make_data(folder.path());
         Self::start_in(folder, log_level, change)
     }
 
@@ -144,13 +144,6 @@ impl Drop for Up {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// Compiled components are kept between tests, so that each host starts at once.
-fn share_compiled(data: &Path) {
-    let compiled = programs::scratch().join("compiled-up");
-    std::fs::create_dir_all(&compiled).unwrap();
-    std::os::unix::fs::symlink(compiled, data.join("compiled")).unwrap();
 }
 
 #[tokio::test]
