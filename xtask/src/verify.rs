@@ -76,8 +76,8 @@ pub fn run(options: &Options) -> Result<()> {
     let built = build::native(Linting::On)?;
     build::components(&built, &[])?;
     build::guests()?;
-    build::run(&mut without_servers(&["--skip=::slow::", "--skip=::on_servers::"]))?;
-    build::run(&mut without_servers(&["::slow::"]))?;
+    build::run(&mut test(&["--skip=::slow::", "--skip=::on_servers::"]))?;
+    build::run(&mut slow())?;
     let (taken, left): (Vec<_>, Vec<_>) = MORE.iter().partition(|step| (step.asked_for)(options));
     for step in taken {
         eprintln!("\n━━ {} ━━\n", step.headline);
@@ -94,10 +94,9 @@ pub fn write_settings() -> Result<()> {
     build::run(test(&["project::settings::"]).env("UPDATE_EXPECT", "1"))
 }
 
-/// The tests that need none. Most of them wait more than they compute; but each has a host in this process, which has
-/// memory maps for only so many.
-fn without_servers(filter: &[&str]) -> Command {
-    let mut tests = test(filter);
+/// The slow tests, most of which wait for processes that they start.
+fn slow() -> Command {
+    let mut tests = test(&["::slow::"]);
     tests.arg("--test-threads=4");
     tests
 }
