@@ -14,5 +14,3 @@ mod send;
 pub mod table;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
-
-use worker_kit::calls;

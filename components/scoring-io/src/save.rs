@@ -1,13 +1,12 @@
 //! Saves the records of a batch: the loop around [`scoring::save`].
 
-use crate::calls;
 use crate::table::Table;
 use scoring::fan::Job;
 use scoring::save::{Read, Step, forget, next};
 use scoring::table::{Change, Key};
 use std::collections::{BTreeMap, BTreeSet};
-use worker_kit::Disposition;
 use worker_kit::platform::{Error, ErrorKind};
+use worker_kit::{Disposition, calls};
 
 /// Steps of a job at most. A job alone needs at most 18; more only while other workers write items of the same fan.
 const MAX_ROUNDS: usize = 40;

@@ -1,7 +1,6 @@
 //! What becomes of the rows of a file, part by part: they are saved, if the file is of `fanlist/scored/`, and put to
 //! the worker's data stream.
 
-use crate::calls;
 use crate::listed::{Listed, LostRow};
 use crate::ports::Ports;
 use crate::save;
@@ -12,9 +11,9 @@ use scoring::rows::ValidRow;
 use scoring::schema::Kind;
 use scoring::tail::partition_key;
 use std::collections::BTreeMap;
-use worker_kit::Disposition;
 use worker_kit::platform::Error;
 use worker_kit::platform::data_streams::DataRecord;
+use worker_kit::{Disposition, calls};
 
 /// How often a record is tried before its call fails.
 const ATTEMPTS: u32 = 6;
