@@ -69,6 +69,12 @@ pub fn components(built: &Built, names: &[String]) -> Result<()> {
     run(Command::new(built.program("host-adapters")).arg("build").args(names))
 }
 
+/// Compiles the components of spin.toml to native code, which `host-adapters` keeps in `.host-adapters`.
+pub fn compile(built: &Built) -> Result<()> {
+    eprintln!("compiling the components (the first time takes some twenty seconds)");
+    run(Command::new(built.program("host-adapters")).arg("validate").stdout(Stdio::null()))
+}
+
 /// Builds the guests of the tests.
 pub fn guests() -> Result<()> {
     let bar = ProgressBar::new_spinner().with_style(ProgressStyle::with_template("{spinner} {elapsed} {msg}")?);

@@ -60,13 +60,14 @@ fn main() -> Result<()> {
     match cli.command {
         // With --servers the host needs the SDKs of the servers.
         Command::Demo { options } if options.iter().any(|option| option == "--servers") => {
-            run(&build::native(build::Linting::Off)?, "demo", &options)
+            demo(&build::native(build::Linting::Off)?, &options)
         }
-        Command::Demo { options } => run(&build::embedded()?, "demo", &options),
+        Command::Demo { options } => demo(&build::embedded()?, &options),
         Command::BenchHost { options } => {
             let built = build::native(build::Linting::Off)?;
             build::guests()?;
-            run(&built, "bench-host", &options)
+            build::components(&built, &[])?;
+            become_program(&built, "bench-host", &options)
         }
         Command::Verify(options) => verify::run(&options),
         Command::Fuzz(options) => fuzz::run(&options),
@@ -79,8 +80,14 @@ fn main() -> Result<()> {
     }
 }
 
-/// Builds the components and becomes one of the programs, so that signals reach it and the exit code is its own.
-fn run(built: &Built, program: &str, options: &[String]) -> Result<()> {
+/// Compiles the components, for all later hosts of the demo, and becomes the demo.
+fn demo(built: &Built, options: &[String]) -> Result<()> {
     build::components(built, &[])?;
+    build::compile(built)?;
+    become_program(built, "demo", options)
+}
+
+/// Becomes one of the programs, so that signals reach it and the exit code is its own.
+fn become_program(built: &Built, program: &str, options: &[String]) -> Result<()> {
     Err(build::program(built, program, options).exec()).with_context(|| format!("cannot run {program}"))
 }

@@ -12,8 +12,12 @@ pub struct Options {
     /// Python 3.11 with venv, and npm.
     #[arg(long)]
     servers: bool,
-    /// Also run that, and what takes too long for every change: the whole demo with kills, a crash at every durable
-    /// step, and fuzzing.
+    /// Also run the slow tests: long demos under faults, a crash at more of the durable steps, swaps under load, the
+    /// documents' own examples added to a copy of the project, `dev`.
+    #[arg(long)]
+    slow: bool,
+    /// Also run all of that, and what takes too long for most changes: the whole demo with kills, a crash at every
+    /// durable step, and fuzzing.
     #[arg(long)]
     all: bool,
     /// Also run the contract on AWS itself. It makes tables and queues whose names begin with `registration-workers-`
@@ -35,6 +39,13 @@ struct Step {
 
 const MORE: &[Step] = &[
     Step {
+        headline: "slow tests",
+        because: "they take half an hour",
+        option: "--slow",
+        asked_for: |options| options.slow || options.all,
+        run: |_| build::run(slow(&["::slow::"]).env("CRASH_AT", "some")),
+    },
+    Step {
         headline: "contract, demo and faults on DynamoDB Local, ElasticMQ, moto, kinesalite, a MongoDB, Redis and LocalStack's Step Functions",
         because: "it needs Java, Maven, redis-server, Python and npm",
         option: "--servers",
@@ -53,7 +64,7 @@ const MORE: &[Step] = &[
         because: "it takes long",
         option: "--all",
         asked_for: |options| options.all,
-        run: |_| build::run(test(&["::slow::failpoints::"]).env("EVERY_STEP", "1")),
+        run: |_| build::run(slow(&["::slow::failpoints::"]).env("CRASH_AT", "every")),
     },
     Step {
         headline: "coverage-guided fuzzing, a minute for each target",
@@ -77,7 +88,7 @@ pub fn run(options: &Options) -> Result<()> {
     build::components(&built, &[])?;
     build::guests()?;
     build::run(&mut test(&["--skip=::slow::", "--skip=::on_servers::"]))?;
-    build::run(&mut slow())?;
+    build::run(&mut slow(&["::slow::failpoints::", "::slow::demo_under_faults::"]))?;
     let (taken, left): (Vec<_>, Vec<_>) = MORE.iter().partition(|step| (step.asked_for)(options));
     for step in taken {
         eprintln!("\n━━ {} ━━\n", step.headline);
@@ -94,9 +105,9 @@ pub fn write_settings() -> Result<()> {
     build::run(test(&["project::settings::"]).env("UPDATE_EXPECT", "1"))
 }
 
-/// The slow tests, most of which wait for processes that they start.
-fn slow() -> Command {
-    let mut tests = test(&["::slow::"]);
+/// The slow tests that `filter` selects. Most wait for processes that they start.
+fn slow(filter: &[&str]) -> Command {
+    let mut tests = test(filter);
     tests.arg("--test-threads=4");
     tests
 }

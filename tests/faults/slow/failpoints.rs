@@ -2,8 +2,8 @@
 //! on its data. Each time the demo's checks must succeed, and a selection must give the same codes to the same fans.
 //!
 //! The steps are those of `host_adapters_failpoint`. `FAILPOINT=delete:3` runs that one alone. A run takes most of a minute,
-//! since reports to Slack wait until the counts stand still; so the later steps of each kind are sampled (`SAMPLED`).
-//! `EVERY_STEP=1` runs them all.
+//! since reports to Slack wait until the counts stand still; so `CRASH_AT` says at which steps of each kind the host
+//! crashes: at the first one unless it is set, at some (`some`) or at every one (`every`).
 
 use serde_json::Value;
 use std::collections::{BTreeMap, VecDeque};
@@ -29,7 +29,6 @@ const PIPELINE: Case = Case {
     ],
     abort: "--abort-at-step",
     steps: &STEPS,
-    stride: SAMPLED,
     test: "nothing_is_lost_at_any_step",
 };
 /// The selection of 50 winners among 200 fans, some of whom change their entries meanwhile, by two tasks of one market at
@@ -38,12 +37,11 @@ const SELECTION: Case = Case {
     options: &["--scenario", "1", "--registrations", "200", "--three-tasks"],
     abort: "--abort-in-selection",
     steps: &STEPS_OF_A_SELECTION,
-    stride: SAMPLED,
     test: "the_same_fans_win",
 };
-/// So many steps of each kind are always crashed at.
+/// With `CRASH_AT=some` the host crashes at so many first steps of each kind, and then at one of `SAMPLED`: later ones are
+/// the same steps with other fans.
 const FIRST: u32 = 4;
-/// After them each of so many steps: later ones are the same steps with other fans.
 const SAMPLED: u32 = 40;
 /// Runs at the same time: a run mostly waits.
 const SIDE_BY_SIDE: usize = 10;
@@ -101,6 +99,16 @@ fn crash_at_each_step_of(case: &'static Case) {
     assert_eq!(survived.keys().copied().collect::<Vec<_>>(), case.steps);
 }
 
+/// At which step the host crashes after the one with this number, as `CRASH_AT` says.
+fn step_after() -> fn(u32) -> Option<u32> {
+    match std::env::var("CRASH_AT").as_deref() {
+        Err(_) => |_| None,
+        Ok("some") => |number| Some(number + if number < FIRST { 1 } else { SAMPLED }),
+        Ok("every") => |number| Some(number + 1),
+        Ok(other) => panic!("CRASH_AT is {other:?}, not `some` or `every`"),
+    }
+}
+
 /// What the host does when it crashes.
 struct Case {
     /// The demo's options.
@@ -109,8 +117,6 @@ struct Case {
     abort: &'static str,
     /// The kinds of steps that are reached.
     steps: &'static [&'static str],
-    /// Each of so many steps of a kind is crashed at, after the first ones.
-    stride: u32,
     /// The beginning of the test's name.
     test: &'static str,
 }
@@ -141,11 +147,11 @@ impl Stage {
     fn crash_at_every_step(&self) -> (BTreeMap<&'static str, usize>, Vec<String>) {
         // The kinds alternate. A kind is done at the first run that does not reach its step.
         let turns: Mutex<VecDeque<_>> = Mutex::new(self.case.steps.iter().map(|step| (*step, 1)).collect());
-        let stride = if std::env::var_os("EVERY_STEP").is_some() { 1 } else { self.case.stride };
+        let after = step_after();
         let next = || {
             let mut turns = turns.lock().unwrap();
             let (step, number) = turns.pop_front()?;
-            turns.push_back((step, number + if number < FIRST { 1 } else { stride }));
+            turns.extend(after(number).map(|number| (step, number)));
             Some((step, number))
         };
         let (survived, failures) = (Mutex::new(BTreeMap::new()), Mutex::new(Vec::new()));

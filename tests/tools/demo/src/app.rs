@@ -2,7 +2,7 @@
 
 use crate::check::{self, ByEntry, Kind, Snapshot};
 use crate::disturb::{self, Disturbance};
-use crate::folder::{Folder, write_secret};
+use crate::folder::{Folder, share_compiled, write_secret};
 use crate::gateway::Gateway;
 use crate::generate::{World, generate, scenario_1};
 use crate::host::{Host, Launch, PROCESS_ID_FILE};
@@ -62,6 +62,7 @@ pub async fn run(options: Options) -> Result<bool> {
     secrets.push(("slack_webhook_url".to_owned(), fakes.upstream(Service::Slack)));
     progress.announce("starting the host");
     let launch = launch(&options, folder.path(), &fakes, &secrets);
+    share_compiled(&launch.data, &launch.manifest)?;
     let start = async {
         let prepared = if options.servers { Some(servers::prepare(&options, folder.path()).await?) } else { None };
         let (config, cloud) = prepared.map(|it| (it.config, it.cloud)).unzip();

@@ -25,6 +25,19 @@ fn holds_at_most(folder: &Path, name: &str) -> Result<bool> {
     }
 }
 
+/// Lets a host with a new data folder use the compiled components of `host-adapters validate`, if there are any: it would
+/// compile for ten seconds and more.
+pub fn share_compiled(data: &Path, manifest: &Path) -> Result<()> {
+    let shared = manifest.parent().unwrap_or(Path::new("")).join(".host-adapters/compiled");
+    let own = data.join("compiled");
+    let Ok(shared) = shared.canonicalize() else { return Ok(()) };
+    if own.exists() {
+        return Ok(());
+    }
+    std::fs::create_dir_all(data).with_context(|| format!("making {}", data.display()))?;
+    std::os::unix::fs::symlink(shared, &own).with_context(|| format!("making {}", own.display()))
+}
+
 /// The folder of keys, log and data: the user's, or a temporary one.
 pub enum Folder {
     /// The user's.
