@@ -9,13 +9,15 @@ use tests::{OPERATOR_TOKEN, TestHost, wait};
 
 const CAMPAIGN: &str = "tour";
 const WORKER: &str = "enqueue-market-selections";
-/// Ten pages of scoring records, each of which takes a second.
-const FANS: usize = 10_000;
+/// Thirty pages of scoring records, each of which takes half a second: more than an attempt has time for.
+const FANS: usize = 30_000;
+const PAGE_MS: u64 = 500;
 
-/// Two attempts of eight seconds each: the last quarter is for the end.
+/// Two attempts of 16 seconds each: the last quarter is for the end. An attempt comes to its end after 12.5 s, so a machine
+/// may stall for three seconds.
 fn hasty(app: &mut App) {
     let worker = app.components.get_mut(WORKER).unwrap();
-    worker.limits.request_timeout = Duration::from_secs(8);
+    worker.limits.request_timeout = Duration::from_secs(16);
     for source in &mut worker.sources {
         if let SourceConfig::Task(config) = source {
             config.max_attempts = 2;
@@ -37,7 +39,7 @@ async fn a_selection_whose_attempts_run_out_of_time_is_reported_as_failed() {
     let record = |n: usize| json!({ "globalUserId": format!("fan-{n}"), "score": n, "markets": ["m"] });
     host.fakes.entries().give_scores(CAMPAIGN, (0..FANS).map(record).collect()).unwrap();
     let operations = vec!["listScoringRecords".to_owned()];
-    host.faults(Service::Entry, Faults { operations, slow: 1.0, slow_ms: 1_000, ..Faults::default() });
+    host.faults(Service::Entry, Faults { operations, slow: 1.0, slow_ms: PAGE_MS, ..Faults::default() });
 
     let url = host.gateway_url(&format!("/tasks/{WORKER}/slow"));
     let body = json!({ "campaignId": CAMPAIGN, "marketId": "m" });

@@ -262,7 +262,7 @@ async fn a_winner_whose_entry_is_gone_is_skipped_and_costs_no_other() {
     let bodies: Vec<_> = fans(3).iter().zip(&codes).map(|(fan, code)| winner(fan, "m", code)).collect();
     host.queue("saveSelectionQueue", &bodies).await;
     saved(&host).await;
-    assert_eq!(host.metric("registration_skipped_total", &labels).await, before + 1.0);
+    assert!(host.metric("registration_skipped_total", &labels).await >= before + 1.0);
     assert_eq!(host.item(CAMPAIGN, "fan-01").await, Value::Null);
     marked(&host, &[codes[0].clone(), codes[2].clone()].into()).await;
 }
@@ -280,7 +280,7 @@ async fn without_results_a_winner_of_another_market_is_still_counted_as_failed()
     let bodies: Vec<_> = fans(3).iter().zip(&second).map(|(fan, code)| winner(fan, "n", code)).collect();
     host.queue("saveSelectionQueue", &bodies).await;
     saved(&host).await;
-    assert_eq!(host.metric("registration_skipped_total", &labels).await, before + 1.0);
+    assert!(host.metric("registration_skipped_total", &labels).await >= before + 1.0);
     assert_eq!(told(&host, "fan-00").await, won("m", &first[0]));
     for (fan, code) in fans(3).iter().zip(&second).skip(1) {
         assert_eq!(told(&host, fan).await, won("n", code), "{fan}");

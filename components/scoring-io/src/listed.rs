@@ -1,4 +1,4 @@
-//! Log lines about single rows of a file. Every lost row is named. Of invalid rows a call logs the first ones and counts
+//! Log lines about single rows of files. Every lost row is named. Of invalid rows a call logs the first ones and counts
 //! the others: the file still has them, and the first lines are enough for its author to find the others.
 
 use crate::ports::Ports;
@@ -15,14 +15,32 @@ const ROWS_PER_LINE: usize = 25;
 const MAX_REASON_CHARS: usize = 200;
 /// Lines about lost rows with which a call ends early: the two batches under way by then, 5,000 rows, need some 200 more.
 const LINES_PER_CALL: u64 = 500;
+/// Lines about a file itself, about: that it is read, warnings, and how many invalid rows have no line.
+const LINES_PER_FILE: u64 = 4;
 
-/// How many rows a call has had something to say of. Each kind has its own lines: a file of many invalid rows still names
+/// The lines of a call about rows, of all its files together. Each kind has its own: files of many invalid rows still name
 /// the lost ones.
 #[derive(Debug, Default)]
-pub(crate) struct Listed {
+pub(crate) struct Lines {
     invalid: Cell<u64>,
-    /// Lines about lost rows.
     lost: Cell<u64>,
+    /// Files that have begun.
+    files: Cell<u64>,
+}
+
+impl Lines {
+    /// Whether the call has said so much of lost rows that another one is to go on, for which the host takes more lines.
+    pub(crate) fn is_full(&self) -> bool {
+        self.lost.get() + self.files.get() * LINES_PER_FILE >= LINES_PER_CALL
+    }
+}
+
+/// What a call says of the rows of one file.
+#[derive(Debug)]
+pub(crate) struct Listed<'c> {
+    lines: &'c Lines,
+    /// Invalid rows without a line.
+    unlisted: Cell<u64>,
     /// Lost rows that are not in the metric yet.
     uncounted: Cell<u64>,
 }
@@ -48,38 +66,46 @@ impl LostRow {
     }
 }
 
-impl Listed {
+impl<'c> Listed<'c> {
+    /// Of a file that begins.
+    pub(crate) fn of(lines: &'c Lines) -> Self {
+        add(&lines.files, 1);
+        Self { lines, unlisted: Cell::default(), uncounted: Cell::default() }
+    }
+
     /// Logs an invalid row with its line and column.
     pub(crate) fn invalid(&self, ports: &impl Ports, file: &File, row: &InvalidRow) {
-        self.invalid.set(self.invalid.get() + 1);
-        if self.invalid.get() <= MAX_LINES {
-            let data = json!({"file": file.name(), "line": row.line, "row": row.to_string()});
-            ports.info("Row invalid", data);
+        if self.lines.invalid.get() >= MAX_LINES {
+            add(&self.unlisted, 1);
+            return;
         }
+        add(&self.lines.invalid, 1);
+        let data = json!({"file": file.name(), "line": row.line, "row": row.to_string()});
+        ports.info("Row invalid", data);
     }
 
     /// Logs rows that are valid and lost: the first ones of a call with a line each, the others together.
     pub(crate) fn lost(&self, ports: &impl Ports, file: &File, rows: &[LostRow]) {
-        self.uncounted.set(self.uncounted.get() + rows.len() as u64);
+        add(&self.uncounted, rows.len() as u64);
         let mut rows = rows;
         while let Some((LostRow { message, line, fan, reason }, others)) = rows.split_first() {
-            if self.lost.get() >= MAX_LINES {
+            if self.lines.lost.get() >= MAX_LINES {
                 break;
             }
             ports.error(message, json!({"file": file.name(), "line": line, "fan": fan, "reason": reason}));
-            self.lost.set(self.lost.get() + 1);
+            add(&self.lines.lost, 1);
             rows = others;
         }
         for rows in rows.chunks(ROWS_PER_LINE) {
             let rows: Vec<_> = rows.iter().map(LostRow::brief).collect();
             ports.error("More rows lost", json!({"file": file.name(), "rows": rows}));
-            self.lost.set(self.lost.get() + 1);
+            add(&self.lines.lost, 1);
         }
     }
 
-    /// Whether the call has said so much of lost rows that another one is to go on, for which the host takes more lines.
+    /// As [`Lines::is_full`].
     pub(crate) fn is_full(&self) -> bool {
-        self.lost.get() >= LINES_PER_CALL
+        self.lines.is_full()
     }
 
     /// The rows that were lost since the last time.
@@ -87,11 +113,15 @@ impl Listed {
         self.uncounted.take()
     }
 
-    /// Logs at a call's end how many invalid rows are not listed.
+    /// Logs when a call is done with the file how many invalid rows have no line.
     pub(crate) fn end(&self, ports: &impl Ports, file: &File) {
-        let unlisted = self.invalid.get().saturating_sub(MAX_LINES);
+        let unlisted = self.unlisted.get();
         if unlisted > 0 {
             ports.info("More rows invalid", json!({"file": file.name(), "unlisted": unlisted}));
         }
     }
+}
+
+fn add(count: &Cell<u64>, more: u64) {
+    count.set(count.get() + more);
 }

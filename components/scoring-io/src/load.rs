@@ -8,7 +8,7 @@
 //! others of it are, so that a report can wait for them.
 
 use crate::created;
-use crate::listed::Listed;
+use crate::listed::{Lines, Listed};
 use crate::ports::Ports;
 use crate::send::send;
 use crate::table::change;
@@ -47,18 +47,28 @@ const OTHER_CALL_MS: u64 = 5_000;
 /// Handles events of files, one after the other.
 pub async fn handle(ports: &impl Ports, kind: Kind, batch: Vec<Event>) -> Vec<Disposition> {
     let until_ms = ports.now_ms() + CALL_MS;
+    let lines = Lines::default();
     batch::handle_readable(batch, created::read, async |files| {
         let mut settled = vec![];
         for (index, file) in files {
-            settled.push((index, load(ports, kind, file, until_ms).await));
+            let disposition = match lines.is_full() {
+                true => goes_on(&file),
+                false => load(ports, kind, file, until_ms, &lines).await,
+            };
+            settled.push((index, disposition));
         }
         settled
     })
     .await
 }
 
-async fn load(ports: &impl Ports, kind: Kind, file: File, until_ms: u64) -> Disposition {
-    let loader = Loader { ports, kind, file, until_ms, listed: Listed::default() };
+/// The disposition of a file with which another call is to go on.
+fn goes_on(file: &File) -> Disposition {
+    Disposition::retry_after(Some(0), format!("{} is not done yet", file.name()))
+}
+
+async fn load(ports: &impl Ports, kind: Kind, file: File, until_ms: u64, lines: &Lines) -> Disposition {
+    let loader = Loader { ports, kind, file, until_ms, listed: Listed::of(lines) };
     let disposition = loader.load().await.unwrap_or_else(|stopped| stopped);
     loader.listed.end(ports, &loader.file);
     disposition
@@ -70,7 +80,7 @@ pub(crate) struct Loader<'p, P> {
     kind: Kind,
     pub(crate) file: File,
     until_ms: u64,
-    listed: Listed,
+    listed: Listed<'p>,
 }
 
 /// How far the file is.
@@ -167,7 +177,7 @@ impl<P: Ports> Loader<'_, P> {
 
     /// The disposition of a call that is to be continued.
     pub(crate) fn goes_on(&self) -> Disposition {
-        Disposition::retry_after(Some(0), format!("{} is not done yet", self.file.name()))
+        goes_on(&self.file)
     }
 
     /// Whether the call is to end: its time is over, or its lines are.

@@ -31,7 +31,7 @@ pub(crate) async fn send(
     kind: Kind,
     file: &File,
     rows: Vec<ValidRow>,
-    listed: &Listed,
+    listed: &Listed<'_>,
 ) -> Result<Vec<u64>, Disposition> {
     let lost_row = |message, row: &ValidRow, reason: &str| {
         let (fan, reason) = (partition_key(&row.record).to_owned(), reason.to_owned());

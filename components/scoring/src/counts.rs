@@ -30,6 +30,7 @@ use crate::fan;
 use crate::table::{Change, Condition, Key};
 use host_adapters_json::lenient::whole_or_zero;
 use registration::entry;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize, Serializer, de};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -241,6 +242,9 @@ pub struct Counts {
     /// By shard what was counted last. An item of before the first counts has none.
     #[serde(rename = "position")]
     pub positions: Option<BTreeMap<String, Place>>,
+    /// The counts that are null. They are 0, but no table adds to them.
+    #[serde(skip)]
+    nulls: BTreeSet<&'static str>,
 }
 
 impl Counts {
@@ -254,8 +258,29 @@ impl Counts {
     /// # Errors
     /// When the item is not what its key says.
     pub fn read(item: Option<&str>) -> Result<Self, String> {
-        let read = |item| serde_json::from_str(item).map_err(|problem| format!("malformed: {SORT_KEY}: {problem}"));
-        item.map_or_else(|| Ok(Self::default()), read)
+        let read = item.map_or_else(|| Ok(Self::default()), Self::of_text);
+        read.map_err(|problem| format!("malformed: {SORT_KEY}: {problem}"))
+    }
+
+    fn of_text(item: &str) -> serde_json::Result<Self> {
+        let counts: Self = serde_json::from_str(item)?;
+        let members: BTreeMap<String, Option<IgnoredAny>> = serde_json::from_str(item)?;
+        let names = Totals::default().named().map(|(name, _)| name);
+        let nulls = names.into_iter().filter(|name| members.get(*name).is_some_and(Option::is_none)).collect();
+        Ok(Self { nulls, ..counts })
+    }
+
+    /// Adds to the counts. One that is null is set, as long as it is null; when another shard sets it first, the condition
+    /// fails.
+    fn add(&self, mut change: Change, sum: Totals) -> Change {
+        for (name, count) in sum.named().into_iter().filter(|(_, count)| *count != 0) {
+            if self.nulls.contains(name) {
+                change = change.set(name, count).if_absent_or(name, Value::Null);
+            } else {
+                change.increment.push((name.to_owned(), count));
+            }
+        }
+        change
     }
 }
 
@@ -324,9 +349,7 @@ pub fn update(records: &[Record], counts: &Counts, beside: &Beside) -> Outcome {
     let (Some(first), Some(last)) = (places().min(), places().max()) else { return Outcome::Counted };
     let time_ms = new.iter().map(|record| record.time_ms).max().unwrap_or_default();
     let sum = new.iter().fold(Totals::default(), |sum, record| sum.plus(record.change, 1));
-    let mut change = Change::of(Counts::key(campaign_id));
-    change.increment = sum.named().into_iter().map(|(name, count)| (name.to_owned(), count)).collect();
-    change.increment.retain(|(_, count)| *count != 0);
+    let mut change = counts.add(Change::of(Counts::key(campaign_id)), sum);
     // Records that cannot be read are not among those that are counted.
     let gap = beside.unreadable.range(..last.clone()).next_back();
     let known = places().filter(|place| gap.is_none_or(|gap| *place > gap)).min().unwrap_or(last);

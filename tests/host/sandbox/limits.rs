@@ -29,7 +29,7 @@ async fn an_endless_loop_meets_the_cpu_limit() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn waiting_does_not_count_as_computing() {
-    let probe = Probe::start(tight()).await;
+    let probe = Probe::start(Limits { request_timeout: Duration::from_secs(60), ..tight() }).await;
     // Longer than the limit of CPU time, shorter than that of wall time.
     assert!(probe.order(json!({"do": "wait", "ms": 500})).await.is_ok());
 }

@@ -8,18 +8,21 @@ use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Longer than a call takes on a busy machine.
+const LONG: Duration = Duration::from_secs(60);
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn calls_in_flight_end_on_the_old_version_and_later_ones_use_the_new() {
-    let limits = Limits { max_instances: 2, ..tight() };
+    let limits = Limits { max_instances: 2, request_timeout: LONG, ..tight() };
     let probe = Arc::new(Probe::start(limits.clone()).await);
     let old = probe.runtime.serving()[0].digest.clone();
     let in_flight: Vec<_> = (0..2)
         .map(|_| {
             let probe = probe.clone();
-            tokio::spawn(async move { probe.batch(&[json!({"do": "wait", "ms": 500})]).await })
+            tokio::spawn(async move { probe.batch(&[json!({"do": "wait", "ms": 2_000})]).await })
         })
         .collect();
-    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
 
     let new = probe.runtime.load(&probe::spec(&probe::files().await.cold, limits)).unwrap();
     assert_ne!(new.digest, old);
@@ -35,7 +38,7 @@ async fn calls_in_flight_end_on_the_old_version_and_later_ones_use_the_new() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_call_is_lost_while_versions_come_and_go() {
-    let limits = Limits { max_instances: 2, ..tight() };
+    let limits = Limits { max_instances: 2, request_timeout: LONG, ..tight() };
     let probe = Arc::new(Probe::start(limits.clone()).await);
     let calls: Vec<_> = (0..200)
         .map(|_| {
@@ -80,10 +83,11 @@ async fn a_file_that_cannot_serve_is_refused_and_the_previous_version_serves_on(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replaced_version_is_kept_for_its_last_call_and_then_freed() {
     // The old version must end because it is replaced, not because it idles.
-    let limits = || Limits { idle_instance_timeout: Duration::from_secs(3600), ..tight() };
+    let idle_instance_timeout = Duration::from_secs(3600);
+    let limits = || Limits { idle_instance_timeout, request_timeout: LONG, ..tight() };
     let probe = Arc::new(Probe::start(limits()).await);
     let waiting = probe.clone();
-    let in_flight = tokio::spawn(async move { waiting.order(json!({"do": "wait", "ms": 1000})).await });
+    let in_flight = tokio::spawn(async move { waiting.order(json!({"do": "wait", "ms": 4_000})).await });
     tests::wait::eventually("an instance", async || (probe.runtime.serving()[0].instances > 0).then_some(())).await;
     for file in [&probe::files().await.cold, &probe::files().await.warm] {
         probe.runtime.load(&probe::spec(file, limits())).unwrap();

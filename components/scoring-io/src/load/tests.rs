@@ -287,8 +287,12 @@ fn file(etag: &str) -> File {
 }
 
 fn event(etag: &str, sequencer: &str) -> Event {
+    event_of("scrubbed/f.csv", etag, sequencer)
+}
+
+fn event_of(key: &str, etag: &str, sequencer: &str) -> Event {
     let payload = json!({
-        "bucket": "b", "key": "scrubbed/f.csv", "size": 1, "etag": etag, "sequencer": sequencer,
+        "bucket": "b", "key": key, "size": 1, "etag": etag, "sequencer": sequencer,
         "eventName": "ObjectCreated:Put", "eventTime": "2024-01-15T10:30:00Z",
     });
     Event {

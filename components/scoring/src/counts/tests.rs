@@ -165,7 +165,7 @@ fn a_batch_is_one_update_per_campaign_and_moves_the_position() {
     let batch = [counted("a", 1, totals(1, 0, 0)), counted("a", 2, totals(1, 1, 0)), counted("a", 9, totals(-1, 0, 1))];
     count(&mut table, &batch);
     count(&mut table, &[counted("a", 10, totals(0, 1, 0))]);
-    let Counts { totals: found, positions } = counts(&table);
+    let Counts { totals: found, positions, .. } = counts(&table);
     assert_eq!(found, totals(1, 2, 1));
     assert_eq!(positions.unwrap(), BTreeMap::from([("a".to_owned(), of(10, 10))]));
     let other = Record { campaign_id: "d".into(), ..batch[1].clone() };
@@ -256,6 +256,37 @@ fn case_02_case_21_a_count_may_be_null_or_have_a_fraction_of_zeros() {
     assert_eq!(Counts::read(Some(item)).unwrap().totals, Totals { verified: 5, rejected: 0, selected: 2 });
     let problem = Counts::read(Some(r#"{"verified":1.5}"#)).unwrap_err();
     assert!(problem.starts_with("malformed: meta:counts: 1.5 is not a whole number"), "{problem}");
+}
+
+/// No table adds to null. The item may have a position, as after an operator's repair, or none.
+#[test]
+fn case_02_a_count_of_null_is_counted_from_0_on() {
+    for item in [
+        json!({"verified": null, "rejected": null, "selected": 2.0}),
+        json!({"verified": null, "rejected": null, "selected": 2, "position": {"a": of(1, 1).text()}}),
+    ] {
+        let mut table = Table::default();
+        table.items.insert(Counts::key("c"), item.as_object().unwrap().clone());
+        count(&mut table, &[counted("a", 2, totals(1, 0, 1)), counted("a", 3, totals(1, 0, 0))]);
+        assert_eq!(counts(&table).totals, totals(2, 0, 3), "{item}");
+        assert_eq!(table.items[&Counts::key("c")]["rejected"], Value::Null, "what does not change is left: {item}");
+        count(&mut table, &[counted("a", 4, totals(1, 1, 0))]);
+        assert_eq!(counts(&table).totals, totals(3, 1, 3), "{item}");
+    }
+}
+
+/// Two shards have read the same nulls: the second one sets none that the first has set.
+#[test]
+fn case_02_a_count_of_null_that_another_shard_has_counted_meanwhile_fails_the_condition() {
+    let mut table = Table::default();
+    let item = json!({"verified": null, "position": {"a": of(1, 1).text()}});
+    table.items.insert(Counts::key("c"), item.as_object().unwrap().clone());
+    let before = counts(&table);
+    table.apply(&change(&[counted("a", 2, totals(1, 0, 0))], &before)).unwrap();
+    let second = [counted("b", 1, totals(1, 0, 0))];
+    table.apply(&change(&second, &before)).unwrap_err();
+    table.apply(&change(&second, &counts(&table))).unwrap();
+    assert_eq!(counts(&table).totals, totals(2, 0, 0));
 }
 
 #[test]

@@ -20,5 +20,6 @@ pub(crate) const LAMBDA: &[Shape] = &[Shape {
     id: "/dynamodb/SequenceNumber",
     event: lambda::dynamodb,
     fails_as_a_whole: false,
+    is_description: false,
 }];
 pub(crate) const OPENS: Option<Open> = None;

@@ -19,6 +19,7 @@ pub(crate) const LAMBDA: &[Shape] = &[Shape {
     id: "/kinesis/sequenceNumber",
     event: lambda::event,
     fails_as_a_whole: false,
+    is_description: true,
 }];
 /// A producer may have packed several records into one.
 pub(crate) const OPENS: Option<Open> = Some(lambda::opened);

@@ -5,6 +5,7 @@
 
 use crate::lambda::{Optional, Scalar};
 use host_adapters_event::json;
+use host_adapters_json::lenient::readable;
 use percent_encoding::percent_decode;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -43,11 +44,12 @@ impl Object {
     }
 }
 
-/// The contents of a text: the created objects, or the fault of a record. `None` if it is not a notification of S3.
+/// The contents of a text: the created objects, or the fault of a record. `None` if it is not a notification of S3. What
+/// cannot be read of it costs an object only if a reader needs it.
 pub(super) fn read(text: &str) -> Option<Vec<Result<Object, String>>> {
-    let notification = serde_json::from_str(text).ok()?;
+    let notification = readable(text)?;
     match sns(&notification) {
-        Some(inner) => records(serde_json::from_str(inner).ok()?),
+        Some(inner) => records(readable(inner)?),
         None => records(notification),
     }
 }
@@ -169,5 +171,5 @@ fn event_bridge(event: Value) -> Option<Result<Object, String>> {
 }
 
 #[cfg(all(test, feature = "host"))]
-#[allow(clippy::unwrap_used, clippy::indexing_slicing, non_snake_case, reason = "tests, named after cases")]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, non_snake_case, reason = "tests, named after cases")]
 mod tests;

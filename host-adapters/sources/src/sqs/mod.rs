@@ -12,5 +12,5 @@ use crate::lambda::{Open, Shape};
 
 /// A message: the shape of records without a distinguishing field.
 pub(crate) const LAMBDA: &[Shape] =
-    &[Shape { field: None, id: "/messageId", event: lambda::event, fails_as_a_whole: false }];
+    &[Shape { field: None, id: "/messageId", event: lambda::event, fails_as_a_whole: false, is_description: false }];
 pub(crate) const OPENS: Option<Open> = None;

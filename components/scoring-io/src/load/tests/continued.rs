@@ -146,8 +146,8 @@ fn of_two_calls_that_read_a_file_one_stops() {
     drop(other);
     let stored = platform.progress();
     let mut state = State { stored: None, progress: stored.clone() };
-    let loader =
-        Loader { ports: &platform, kind: Kind::Scrubbed, file: file("etag"), until_ms: 0, listed: Listed::default() };
+    let (kind, lines) = (Kind::Scrubbed, Lines::default());
+    let loader = Loader { ports: &platform, kind, file: file("etag"), until_ms: 0, listed: Listed::of(&lines) };
     let stopped = block_on(loader.store(&mut state)).unwrap_err();
     let reason = "another call reads b/scrubbed/f.csv, or another version of it";
     assert_eq!(stopped, Disposition::retry_after(Some(OTHER_CALL_MS), reason));

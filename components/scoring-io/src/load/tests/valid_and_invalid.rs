@@ -204,3 +204,31 @@ fn d12_8__of_a_file_whose_rows_are_all_lost_each_is_named_in_several_calls() {
     assert!(calls > 1, "one call has no room for them");
     assert_eq!(named, (2..30_002).collect::<BTreeSet<u64>>());
 }
+
+/// The same of the files of a notification with several records. The platform has one content for all of them.
+#[test]
+#[allow(non_snake_case, reason = "begins with a line of docs/delivery.md")]
+fn d12_8__of_several_files_whose_rows_are_all_lost_each_is_named_in_several_calls() {
+    let refused: String = (0..3_000).map(|n| format!("c,m{n},,0,9,verified\n")).collect();
+    let invalid = "c,m,,x,1,verified\n".repeat(150);
+    let platform = Platform { refused: Some("9"), ..Platform::with(format!("{HEADER}{refused}{invalid}")) };
+    let mut open: Vec<_> = (0..8).map(|file| event_of(&format!("scrubbed/{file}.csv"), "etag", "1")).collect();
+    let (mut calls, mut named) = (0, BTreeSet::new());
+    while !open.is_empty() {
+        calls += 1;
+        assert!(calls < 20, "{} files are not done", open.len());
+        let settled = handle(&platform, Kind::Scrubbed, open.clone()).now_or_never().unwrap();
+        let lines = platform.lines.take();
+        assert!(lines.len() < 1_000, "{}", lines.len());
+        for (_, _, data) in lines.iter().filter(|(level, ..)| *level == "ERROR") {
+            let rows = data["rows"].as_array().cloned().unwrap_or_else(|| vec![data.clone()]);
+            let name = |row: &Value| (data["file"].as_str().unwrap().to_owned(), row["line"].as_u64().unwrap());
+            named.extend(rows.iter().map(name));
+        }
+        open =
+            open.into_iter().zip(settled).filter(|(_, it)| *it != Disposition::Ack).map(|(event, _)| event).collect();
+    }
+    assert!(calls > 1, "one call has no room for them");
+    let expected = (0..8).flat_map(|file| (2..3_002_u64).map(move |line| (format!("b/scrubbed/{file}.csv"), line)));
+    assert_eq!(named, expected.collect::<BTreeSet<_>>());
+}

@@ -1,6 +1,7 @@
 //! What S3 sends, and what only looks like it.
 
 use super::*;
+use crate::lambda::{Context, Incoming, parse};
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 use serde_json::json;
@@ -177,6 +178,72 @@ fn case_02_what_no_reader_needs_costs_no_object() {
             {"bucket":"scoring","key":"in/a+b c%2F.csv","size":3,"etag":"e1","sequencer":"00A1","versionId":"v","eventName":"ObjectCreated:Put"}
         "#]],
     );
+}
+
+/// A record of which no reader needs what `wrong` is in the place of.
+fn with_wrong(wrong: &str) -> String {
+    let mut record = put("a");
+    record["userIdentity"] = json!({"principalId": "WRONG"});
+    record["eventTime"] = json!("WRONG");
+    for name in ["size", "versionId"] {
+        record["s3"]["object"][name] = json!("WRONG");
+    }
+    record["s3"]["configurationId"] = json!("WRONG");
+    record["s3"]["bucket"]["ownerIdentity"] = json!({"principalId": "WRONG"});
+    record.to_string().replace("\"WRONG\"", wrong)
+}
+
+const UNREADABLE: [&str; 2] = ["1e999", r#""\ud800""#];
+
+#[test]
+fn case_02_what_cannot_be_read_and_no_reader_needs_costs_no_object() {
+    let expected = expect![[r#"
+        {"bucket":"scoring","key":"a","etag":"e1","sequencer":"00A1","eventName":"ObjectCreated:Put"}
+        {"bucket":"scoring","key":"b","size":3,"etag":"e1","sequencer":"00A1","eventName":"ObjectCreated:Put","eventTime":"2026-01-01T00:00:00.000Z"}
+    "#]];
+    for wrong in UNREADABLE {
+        let records = format!(r#"{{"Records":[{},{}]}}"#, with_wrong(wrong), put("b"));
+        expected.assert_eq(&shown(&records));
+        let in_sns = json!({"Type": "Notification", "Subject": "WRONG", "Message": records}).to_string();
+        expected.assert_eq(&shown(&in_sns.replace("\"WRONG\"", wrong)));
+        let mut event = bridged("Object Created", "PutObject");
+        event["time"] = json!("WRONG");
+        event["detail"]["object"]["size"] = json!("WRONG");
+        event["detail"]["requester"] = json!("WRONG");
+        expect![[r#"
+            {"bucket":"scoring","key":"in/a+b c%2F.csv","etag":"e1","sequencer":"00A1","versionId":"v","eventName":"ObjectCreated:Put"}
+        "#]]
+        .assert_eq(&shown(&event.to_string().replace("\"WRONG\"", wrong)));
+    }
+}
+
+#[test]
+fn case_02_a_key_that_cannot_be_read_is_named_and_costs_no_other() {
+    for wrong in UNREADABLE {
+        let broken = put("KEY").to_string().replace("\"KEY\"", wrong);
+        expect![[r#"
+            Records[0]: s3.object.key: invalid type: null, expected a string
+            {"bucket":"scoring","key":"b","size":3,"etag":"e1","sequencer":"00A1","eventName":"ObjectCreated:Put","eventTime":"2026-01-01T00:00:00.000Z"}
+        "#]]
+        .assert_eq(&shown(&format!(r#"{{"Records":[{broken},{}]}}"#, put("b"))));
+    }
+}
+
+/// S3 and SNS call the function.
+#[test]
+fn case_02_lambdas_records_with_what_cannot_be_read_tell_their_object() {
+    for wrong in UNREADABLE {
+        let record = with_wrong(wrong);
+        let message = json!({"Records": [put("a")]}).to_string();
+        let sns = json!({"EventSource": "aws:sns", "Sns": {"MessageId": "n", "Subject": "WRONG", "Message": message}});
+        let sns = sns.to_string().replace("\"WRONG\"", wrong);
+        for record in [record, sns] {
+            let call = format!(r#"{{"Records":[{record}]}}"#);
+            let incoming = parse(call.as_bytes(), &Context::default(), &mut |_| ()).unwrap();
+            let [Incoming::Several(several)] = incoming.as_slice() else { panic!("{incoming:?}") };
+            assert_eq!((several.events.len(), several.malformed.as_ref()), (1, None), "{call}");
+        }
+    }
 }
 
 #[test]

@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 const BUCKET: &str = "scoring";
 const QUEUE: &str = "loadScoresQueue";
+/// Longer than anything should take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 fn notification(prefix: &str, queue: &str) -> Notification {
     Notification { bucket: BUCKET.into(), prefix: prefix.into(), suffix: ".csv".into(), queue: queue.into() }
@@ -46,11 +48,24 @@ async fn put(store: &Embedded, key: &str, content: &str) -> String {
     store.put(BUCKET, &ObjectKey::parse(key.to_owned()).unwrap(), content.as_bytes().to_vec()).await.unwrap()
 }
 
+/// Asks again and again until there is an answer.
+async fn eventually<T>(ask: impl AsyncFn() -> Option<T>) -> T {
+    let asking = async {
+        loop {
+            if let Some(answer) = ask().await {
+                return answer;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, asking).await.unwrap()
+}
+
 /// The objects that the messages of a queue tell of, which are deleted; waits until there are `count`, and then a little for
 /// one too many.
 async fn told(store: &Embedded, queue: &str, count: usize) -> Vec<Value> {
     let mut objects = Vec::new();
-    for seconds in [10, 1] {
+    for seconds in [PATIENCE.as_secs(), 1] {
         let until = tokio::time::Instant::now() + Duration::from_secs(seconds);
         while tokio::time::Instant::now() < until && (seconds == 1 || objects.len() < count) {
             let wait = Duration::from_millis(100);
@@ -106,10 +121,11 @@ async fn d15_7__a_file_that_came_while_no_host_ran_is_told_and_no_other_again() 
     let store = start(folder.path());
     put(&store, "in/1.csv", "rows").await;
     told(&store, QUEUE, 1).await;
-    drop(store);
-    rename_in(folder.path(), "in%2F2.csv", "rows");
     // The notifier may be in the middle of a round.
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    let running = Arc::downgrade(&store);
+    drop(store);
+    eventually(async || running.upgrade().is_none().then_some(())).await;
+    rename_in(folder.path(), "in%2F2.csv", "rows");
     let store = start(folder.path());
     assert_eq!(keys(&told(&store, QUEUE, 1).await), ["in/2.csv"]);
 }
@@ -125,30 +141,44 @@ async fn d15_7__a_file_that_is_replaced_is_told_again_with_a_later_sequencer() {
     }
     fs::remove_file(file(folder.path(), "in%2F1.csv")).unwrap();
     told(&store, QUEUE, 0).await;
-    let rows = store.store.read(|conn| conn.query_row("SELECT count(*) FROM notified", [], |row| row.get(0)));
-    assert_eq!(rows.await, Ok(0), "what is gone is forgotten");
+    // What is gone is forgotten.
+    eventually(async || {
+        let rows = store.store.read(|conn| conn.query_row("SELECT count(*) FROM notified", [], |row| row.get(0)));
+        (rows.await == Ok(0)).then_some(())
+    })
+    .await;
     put(&store, "in/1.csv", "first").await;
     sequencers.push(told(&store, QUEUE, 1).await[0]["sequencer"].to_string());
     assert!(sequencers.is_sorted_by(|a, b| a < b), "{sequencers:?}");
 }
 
-/// A queue that can be down. It keeps what it is sent.
+/// A queue that can be down. It keeps what it is sent, whether its answer says so or not.
 #[derive(Default)]
 struct Flaky {
     is_up: AtomicBool,
-    sent: std::sync::Mutex<Vec<Message>>,
+    /// Who knows whether they were stored.
+    failed: std::sync::Mutex<Vec<Message>>,
+    stored: std::sync::Mutex<Vec<Message>>,
+}
+
+/// The bodies of messages, once there are so many.
+async fn bodies(messages: &std::sync::Mutex<Vec<Message>>, count: usize) -> Vec<String> {
+    eventually(async || {
+        let messages = messages.lock().unwrap();
+        (messages.len() >= count).then(|| messages.iter().map(|message| message.body.clone()).collect())
+    })
+    .await
 }
 
 #[async_trait::async_trait]
 impl QueueBackend for Flaky {
     async fn send_batch(&self, _: &str, messages: Vec<Message>) -> Result<Vec<Result<String>>> {
         if !self.is_up.load(Ordering::SeqCst) {
-            // Who knows whether they were stored.
-            self.sent.lock().unwrap().extend(messages);
+            self.failed.lock().unwrap().extend(messages);
             return Err(Error::new(ErrorKind::Unavailable, "down"));
         }
         let ids = messages.iter().map(|_| Ok(String::new())).collect();
-        self.sent.lock().unwrap().extend(messages);
+        self.stored.lock().unwrap().extend(messages);
         Ok(ids)
     }
     async fn receive(&self, _: &str, _: usize, _: Duration, _: Duration) -> Result<Vec<Received>> {
@@ -175,14 +205,16 @@ async fn d15_7__a_message_that_may_be_lost_is_sent_again_with_the_same_sequencer
     let (store, queues) = (open(folder.path()), Arc::new(Flaky::default()));
     store.notify(&(Arc::clone(&queues) as Arc<dyn QueueBackend>));
     rename_in(folder.path(), "in%2F1.csv", "rows");
-    let sent = || queues.sent.lock().unwrap().clone();
-    while sent().len() < 2 {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    bodies(&queues.failed, 2).await;
     queues.is_up.store(true, Ordering::SeqCst);
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    let before = sent();
-    assert!(before.iter().all(|message| message.body == before[0].body), "{before:?}");
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    assert_eq!(sent().len(), before.len(), "once it is stored it is not sent again");
+    let first = bodies(&queues.stored, 1).await.remove(0);
+    let failed = bodies(&queues.failed, 2).await;
+    assert!(failed.iter().all(|body| *body == first), "{failed:?} and then {first}");
+    // Each of these is sent in a later round, which would send the first one with it.
+    for (count, name) in [(2, "in%2F2.csv"), (3, "in%2F3.csv")] {
+        rename_in(folder.path(), name, "rows");
+        let stored = bodies(&queues.stored, count).await;
+        let firsts = stored.iter().filter(|body| **body == first).count();
+        assert_eq!((stored.len(), firsts), (count, 1), "once it is stored it is not sent again: {stored:?}");
+    }
 }
