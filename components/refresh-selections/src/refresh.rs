@@ -8,7 +8,7 @@
 use crate::ports::Ports;
 use chrono::TimeDelta;
 use registration::selection::SelectionMessage;
-use registration::text::fits_queue;
+use registration::text::fits_message;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::borrow::Cow;
@@ -45,7 +45,7 @@ impl Body {
             if value.is_empty() {
                 return Err(format!("malformed: {field} is empty"));
             }
-            if !fits_queue(value) {
+            if !fits_message(value) {
                 return Err(format!("malformed: {field} contains a character that no queue takes"));
             }
         }
@@ -141,7 +141,7 @@ impl<P: Ports> Refresh<'_, P> {
 
     /// The fan and the code of a record; `None` without a fan, or without a code of the market, that a message can hold.
     fn winner(&self, record: ScoringRecord) -> Option<(String, String)> {
-        let is_usable = |text: &str| !text.is_empty() && fits_queue(text);
+        let is_usable = |text: &str| !text.is_empty() && fits_message(text);
         let fan = record.global_user_id.filter(|fan| is_usable(fan))?;
         let is_ours = |code: &Code| code.market_id == self.body.market_id && is_usable(&code.value);
         Some((fan, record.code.filter(is_ours)?.value))

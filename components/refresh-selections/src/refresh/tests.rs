@@ -191,9 +191,11 @@ fn records_without_fan_or_code_are_counted_and_not_queued() {
         record(Some("y\u{fffe}"), code),
         record(Some("z"), Some(("m", "A\u{ffff}"))),
     ]);
+    // JSON escapes control characters.
+    world.records.push(record(Some("u\u{1}"), Some(("m", "A\u{1b}"))));
     assert_eq!(run(&world), Disposition::Ack);
-    assert_eq!(world.queued.borrow().len(), 2);
-    assert_eq!((world.logged("queued"), world.logged("leftOut")), (2.into(), 7.into()));
+    assert_eq!(world.fans(), ["fan-0", "fan-1", "u\u{1}"]);
+    assert_eq!((world.logged("queued"), world.logged("leftOut")), (3.into(), 7.into()));
     let told = world.logged.borrow();
     assert_eq!(told[0].0, "Scoring records without globalUserId or code of the market");
 }
@@ -321,6 +323,7 @@ fn an_empty_id_is_malformed() {
     assert_eq!(body("c", "").checked().unwrap_err(), "malformed: marketId is empty");
     let problem = "malformed: marketId contains a character that no queue takes";
     assert_eq!(body("c", "m\u{fffe}").checked().unwrap_err(), problem);
+    assert!(body("c\u{1}", "m\u{1b}").checked().is_ok(), "JSON escapes control characters");
     let bare: Body = serde_json::from_str(r#"{"campaignId":"c","marketId":"m","after":null}"#).unwrap();
     assert_eq!(bare.checked(), Ok(body("c", "m")));
 }
