@@ -29,4 +29,4 @@ pub use event::{Event, Payload};
 pub use request::{Request, Response};
 pub use service_error::service_error_code;
 pub use service_status::ServiceStatus;
-pub use text::{cut, is_queue_char};
+pub use text::{can_follow, cut, is_queue_char};
