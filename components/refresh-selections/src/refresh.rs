@@ -19,8 +19,6 @@ use worker_kit::{Disposition, messages};
 
 /// Seconds after which a call begins no other page: less than half of the wall time of a batch, which is 5 minutes.
 const PER_CALL_SECS: i64 = 120;
-/// How many winners of a page are named in the log whose messages are wrong.
-const EXAMPLES: usize = 5;
 
 /// The body of a message to refreshSelectionQueue.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -128,9 +126,9 @@ impl<P: Ports> Refresh<'_, P> {
             ports.warn("Selections not queued", json!({"problem": error.message, "refresh": self.data()}));
             error.disposition()
         })?;
-        if let Some((_, error)) = lost.first() {
-            let fans: Vec<&str> = lost.iter().take(EXAMPLES).map(|(winner, _)| winner.0.as_str()).collect();
-            let data = json!({"globalUserIds": fans, "problem": error.message, "refresh": self.data()});
+        // All of them: the refresh goes on behind them, and nothing else tells of them.
+        for (fans, problem) in messages::lines(&lost, |(fan, _)| fan.as_str()) {
+            let data = json!({"globalUserIds": fans, "problem": problem, "refresh": self.data()});
             ports.error("Winners not queued, whose messages are wrong in themselves", data);
         }
         self.queued += winners.len() - lost.len();

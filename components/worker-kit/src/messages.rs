@@ -2,6 +2,8 @@
 
 use crate::platform::{Error, ErrorKind};
 use futures::{StreamExt, TryStreamExt, stream};
+use host_adapters_event::cut;
+use serde_json::json;
 
 /// Messages in one call of the queue. Bodies are made call by call, so that a worker holds few of them.
 const PER_CALL: usize = 500;
@@ -9,6 +11,10 @@ const PER_CALL: usize = 500;
 const CALLS: usize = 4;
 /// How often a message is sent before it counts as not queued.
 const SENDS: usize = 4;
+/// Most bytes of the names in a line of the log. The host takes 64 KB of a line.
+const NAMES_PER_LINE: usize = 40_000;
+/// Most bytes of a name there.
+const MAX_NAME_BYTES: usize = 1_000;
 
 /// Sends a message for each of the parts, in their order; `send` sends bodies and tells for each whether it was accepted.
 /// Messages that fail are sent again, and no others. One that is wrong in itself costs no other: returns the parts of such
@@ -47,6 +53,29 @@ pub async fn send_while<T, E: From<Error>>(
         return Err(Error::new(ErrorKind::Unavailable, message).into());
     }
     Ok(lost)
+}
+
+/// The names of the parts whose messages are not queued, for the log: all of them, in as many lines as that takes, each
+/// with the problem of its first part.
+pub fn lines<'l, T>(lost: &'l [(&'l T, Error)], name: impl Fn(&'l T) -> &'l str) -> Vec<(Vec<&'l str>, &'l str)> {
+    let mut lines: Vec<(Vec<&'l str>, &'l str)> = vec![];
+    let mut bytes = 0;
+    for (part, error) in lost {
+        let name = cut(name(part), MAX_NAME_BYTES);
+        // As it is written: JSON takes six bytes for a control character.
+        let more = json!(name).to_string().len() + ",".len();
+        match lines.last_mut() {
+            Some((names, _)) if bytes + more <= NAMES_PER_LINE => {
+                bytes += more;
+                names.push(name);
+            }
+            _ => {
+                bytes = more;
+                lines.push((vec![name], error.message.as_str()));
+            }
+        }
+    }
+    lines
 }
 
 async fn send_call<'a, T, E: From<Error>>(
@@ -164,6 +193,18 @@ mod tests {
         let all_but_last = |n: usize| if n < 1_700 { Err(Error::new(ErrorKind::Invalid, "no")) } else { ok(n) };
         let (accepted, lost) = sent(1_700, all_but_last);
         assert_eq!((accepted.len(), lost.map(|lost| lost.len())), (1, Ok(1_699)), "one is accepted");
+    }
+
+    #[test]
+    fn point_1_every_part_that_is_not_queued_is_named_in_lines_that_the_host_takes() {
+        let names: Vec<_> = (0..500).map(|n| format!("{n:03}{}", "\u{1}".repeat(300))).collect();
+        let lost: Vec<_> = names.iter().map(|name| (name, Error::new(ErrorKind::Invalid, "why"))).collect();
+        let lines = lines(&lost, String::as_str);
+        assert!(lines.iter().all(|(names, why)| json!(names).to_string().len() < 50_000 && *why == "why"));
+        assert_eq!(lines.into_iter().flat_map(|(names, _)| names).collect::<Vec<_>>(), names);
+        let long = "x".repeat(100_000);
+        let lost = [(&long, Error::new(ErrorKind::TooLarge, "why"))];
+        assert_eq!(super::lines(&lost, String::as_str), [(vec!["x".repeat(MAX_NAME_BYTES).as_str()], "why")]);
     }
 
     #[test]

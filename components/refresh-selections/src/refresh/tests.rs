@@ -18,7 +18,7 @@ struct World {
     per_page: usize,
     /// The requests for pages from this one on fail with this error.
     unreadable: Option<(usize, ServiceError)>,
-    /// The fan whose messages are not accepted.
+    /// The fans whose messages are not accepted: whose ids begin with this.
     refused: Option<(String, Error)>,
     /// The queue refuses each n-th message that it is sent, once.
     refuses_every: Option<usize>,
@@ -58,7 +58,7 @@ impl Ports for World {
                 return Err(Error::new(ErrorKind::Unavailable, "this one not"));
             }
             match &self.refused {
-                Some((fan, error)) if *fan == selection(&body).global_user_id => Err(error.clone()),
+                Some((fan, error)) if selection(&body).global_user_id.starts_with(fan) => Err(error.clone()),
                 _ => {
                     self.queued.borrow_mut().push(body);
                     Ok(String::new())
@@ -304,6 +304,29 @@ fn point_1_a_winner_whose_message_is_wrong_in_itself_costs_no_other() {
     let (message, data) = &logged[0];
     assert_eq!(message, "Winners not queued, whose messages are wrong in themselves");
     assert_eq!((&data["globalUserIds"], &data["problem"]), (&json!(["fan-3"]), &json!("no")));
+}
+
+#[test]
+fn point_1_every_winner_whose_message_is_wrong_is_named() {
+    let refused = Some(("fan-11".to_owned(), Error::new(ErrorKind::Invalid, "no")));
+    let world = World { refused, ..winners(120, 50) };
+    assert_eq!(run(&world), Disposition::Ack);
+    let expected: Vec<_> = (0..120).map(|n| format!("fan-{n}")).filter(|fan| fan.starts_with("fan-11")).collect();
+    assert_eq!((world.logged("queued"), world.logged("lost")), (109.into(), expected.len().into()));
+    let logged = world.logged.borrow();
+    let named = logged.iter().filter_map(|(_, data)| data["globalUserIds"].as_array()).flatten();
+    assert!(named.eq(&expected), "{logged:?}");
+}
+
+/// The cause is not theirs, but what all messages of the page share. The refresh is not done.
+#[test]
+fn point_1_a_page_of_which_no_message_is_accepted_is_queued_again() {
+    let refused = Some(("fan".to_owned(), Error::new(ErrorKind::Invalid, "no such attribute")));
+    let mut world = World { refused, ..winners(20, 5) };
+    assert_eq!(run(&world), Disposition::retry("none of 5 messages is queued: no such attribute"));
+    world.refused = None;
+    assert_eq!(run(&world), Disposition::Ack);
+    assert_eq!(world.fans().len(), 20);
 }
 
 #[test]
