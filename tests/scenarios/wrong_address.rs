@@ -56,7 +56,8 @@ async fn point_16_a_gateway_in_place_of_the_campaign_service_pauses_the_source_a
     }
     host.faults(Service::Campaign, Faults::default());
     let show = async || host.send(host.http().get(&url).bearer_auth(OPERATOR_TOKEN)).await.body;
-    let ended = wait::eventually("the end", async || Some(show().await).filter(|it| it["state"] != "running")).await;
+    let is_over = |shown: &Value| shown["state"] != "scheduled" && shown["state"] != "running";
+    let ended = wait::eventually("the end", async || Some(show().await).filter(is_over)).await;
     assert_eq!((&ended["state"], &ended["failures"]), (&json!("succeeded"), &json!(0)), "{ended}");
     let last = host.fakes.entries().stats(CAMPAIGN).pop().unwrap_or_default();
     assert_eq!((&last["status"], &last["PROCESSED"]), (&json!("FINISHED"), &json!(1)));
