@@ -1,5 +1,6 @@
 //! The campaigns of an event, from the Campaign Service, by the token of the fan who asks.
 
+use super::wrong_address::{elsewhere, foreign_pages};
 use fake_services::{Faults, Service};
 use serde_json::{Value, json};
 use tests::workers::fixture;
@@ -72,13 +73,14 @@ async fn nobody_without_a_good_token_and_an_event_is_answered() {
 async fn while_the_service_fails_the_caller_may_try_again() {
     let (host, _) = host("e").await;
     let token = host.signer.sign(&FAN.claims());
-    for (faults, status) in [
+    // A wrong path: nobody says that there are no campaigns.
+    let wrong_path = foreign_pages().into_iter().map(|page| (elsewhere(page), 502));
+    let failing = [
         (Faults { unavailable: 1.0, ..Faults::default() }, 503),
         (Faults { refused: 1.0, refusal: 403, ..Faults::default() }, 502),
         (Faults { garbled: 1.0, ..Faults::default() }, 502),
-        // A wrong path: nobody says that there are no campaigns.
-        (Faults { refused: 1.0, refusal: 404, pages: true, ..Faults::default() }, 502),
-    ] {
+    ];
+    for (faults, status) in failing.into_iter().chain(wrong_path) {
         host.faults(Service::Campaign, faults);
         let reply = host.post(PATH, Some(&token), asks_for("e")).await;
         assert_eq!(reply.status, status, "{}", reply.body);

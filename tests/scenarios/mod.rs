@@ -26,6 +26,7 @@ mod statuses;
 mod tokens;
 mod transfer;
 mod twenty_five_thousand;
+mod wrong_address;
 
 use serde_json::Value;
 

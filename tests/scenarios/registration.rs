@@ -1,5 +1,6 @@
 //! Use case 1: a fan registers for an event presale, from the form to the Entry Service and the User Service.
 
+use super::wrong_address::{elsewhere, foreign_pages};
 use fake_services::{Faults, Service};
 use serde_json::{Value, json};
 use tests::workers::fixture;
@@ -99,8 +100,10 @@ async fn point_16_a_page_in_place_of_the_user_service_refuses_no_fan() {
     host.put_document(&campaign).await;
     let event = fixture("check-eligibility", "variables")["input"].clone();
     let reason = async || host.eligibility(JANE, &event).await.body["reason"].clone();
-    host.faults(Service::User, Faults { refused: 1.0, refusal: 404, pages: true, ..Faults::default() });
-    assert_eq!(reason().await, "INTERNAL_SERVER_ERROR");
+    for page in foreign_pages() {
+        host.faults(Service::User, elsewhere(page.clone()));
+        assert_eq!(reason().await, "INTERNAL_SERVER_ERROR", "{page:?}");
+    }
     host.faults(Service::User, Faults::default());
     assert_eq!(reason().await, "IDV_NOT_VERIFIED", "in the service's own words");
 }

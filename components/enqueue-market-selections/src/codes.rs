@@ -252,7 +252,7 @@ mod tests {
     fn plans(winners: &[(&str, &str)]) -> Plans {
         let winners: Vec<_> = winners.iter().map(|(fan, code)| ((*fan).to_owned(), (*code).to_owned())).collect();
         let (task_id, count) = ("earlier".to_owned(), winners.len());
-        let head = Head { task_id, fence: 0, pages: 1, winners: count, rejected: 0, total: 0, queued: true };
+        let head = Head { task_id, fence: 0, pages: 1, winners: count, rejected: 0, total: 0, queued: true, lost: 0 };
         Plans(vec![Plan { head, winners }])
     }
 

@@ -4,7 +4,7 @@ use crate::failed::Failed;
 use crate::input::Selection;
 use crate::ports::Ports;
 use chrono::{DateTime, Utc};
-use registration::text::fits_queue;
+use registration::text::fits_message;
 use serde_json::json;
 use std::cmp::Reverse;
 use std::collections::HashSet;
@@ -78,7 +78,7 @@ pub async fn read(
 
 /// `None` if the record has no fan, or one whose id no key or no message can hold.
 fn candidate(record: ScoringRecord) -> Option<Candidate> {
-    let id = record.global_user_id.filter(|id| (1..=MAX_ID_BYTES).contains(&id.len()) && fits_queue(id))?;
+    let id = record.global_user_id.filter(|id| (1..=MAX_ID_BYTES).contains(&id.len()) && fits_message(id))?;
     // As instants: the same one may be written in several time zones.
     let registered = DateTime::parse_from_rfc3339(&record.registered_at).ok().map(|time| time.to_utc());
     Some(Candidate { score: Reverse(record.score), registered: (registered.is_none(), registered), id })
@@ -175,10 +175,12 @@ mod tests {
         let mut all: Vec<_> = (0..2_500).map(|n| Fan { id: Some(format!("fan-{n}")), score: n, minute: 0 }).collect();
         let wrong = [None, Some(""), Some(&*long), Some("u\u{fffe}"), Some("\u{ffff}"), None];
         all.extend(wrong.map(nameless));
+        // JSON escapes control characters.
+        all.push(Fan { id: Some("a\u{1}b\u{1b}".to_owned()), score: 9_999, minute: 0 });
         let world = World::with(all);
         let fans = block_on(read(&world, &selection("one"), &HashSet::new(), async || Ok(()))).unwrap();
-        assert_eq!((fans.ranked.len(), fans.rejected), (2_500, 6));
-        assert_eq!(fans.ranked.first().unwrap(), "fan-2499");
+        assert_eq!((fans.ranked.len(), fans.rejected), (2_501, 6));
+        assert_eq!(fans.ranked.iter().take(2).collect::<Vec<_>>(), ["a\u{1}b\u{1b}", "fan-2499"]);
         let logs = world.logs.borrow();
         let [(message, data)] = logs.as_slice() else { unreachable!("{logs:?}") };
         assert_eq!((message.as_str(), &data["rejected"]), ("Scoring records without globalUserId", &json!(6)));

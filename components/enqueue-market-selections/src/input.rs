@@ -1,6 +1,6 @@
 //! The input of a task. Pure.
 
-use registration::text::fits_queue;
+use registration::text::fits_message;
 use serde_json::{Map, Value};
 use worker_kit::Request;
 
@@ -86,7 +86,7 @@ fn check_id(name: &str, id: &str) -> Result<(), String> {
     match id {
         "" => Err(format!("{name} is empty")),
         _ if id.contains('#') => Err(format!("{name} contains `#`, which separates the parts of a key")),
-        _ if !fits_queue(id) => Err(format!("{name} contains a character that no queue takes")),
+        _ if !fits_message(id) => Err(format!("{name} contains a character that no queue takes")),
         _ if id.len() > MAX_ID_BYTES => Err(format!("{name} has {} bytes (at most {MAX_ID_BYTES})", id.len())),
         _ => Ok(()),
     }
@@ -196,6 +196,8 @@ mod tests {
             assert_eq!(refusal(&json!({"campaignId": id, "marketId": "m"})), format!("campaignId {problem}"));
             assert_eq!(refusal(&json!({"campaignId": "c", "marketId": id})), format!("marketId {problem}"));
         }
+        let odd = json!({"campaignId": "c\u{1}", "marketId": "m\u{1b}"});
+        assert!(Selection::new(&request(&odd)).is_ok(), "JSON escapes control characters");
         let body = json!({"campaignId": "c", "marketId": "m"});
         let of_task = |id: &str| {
             let request = Request { task_id: Some(id.to_owned()), ..request(&body) };

@@ -90,7 +90,7 @@ impl Lock {
         if fence != self.fence {
             return Err(again());
         }
-        clean_up(ports, selection, old, &plans).await;
+        clean_up(ports, selection, old, &plans, &async || self.go_on(ports).await).await;
         self.plans = plans;
         Ok(())
     }
@@ -101,10 +101,15 @@ impl Lock {
         self.write(ports, plans).await
     }
 
-    /// Records that the messages of these plans' winners are queued.
-    pub async fn mark_queued(&mut self, ports: &impl Ports, is_told: impl Fn(&Head) -> bool) -> Result<(), Failed> {
+    /// Records of plans that the messages of their winners are queued. `lost` says how many of a plan's winners no message
+    /// could tell; `None` of a plan whose messages are not queued now.
+    pub async fn mark_queued(&mut self, ports: &impl Ports, lost: impl Fn(&Head) -> Option<u64>) -> Result<(), Failed> {
         let mut plans = self.plans.clone();
-        plans.iter_mut().for_each(|plan| plan.queued |= is_told(plan));
+        for plan in &mut plans {
+            if let Some(lost) = lost(plan) {
+                (plan.queued, plan.lost) = (true, lost);
+            }
+        }
         self.write(ports, plans).await
     }
 
@@ -130,6 +135,11 @@ impl Lock {
     /// How many winners the market has.
     pub fn winners(&self) -> usize {
         self.plans.iter().map(|plan| plan.winners).sum()
+    }
+
+    /// How many of the market's winners no message could tell.
+    pub fn lost(&self) -> u64 {
+        self.plans.iter().map(|plan| plan.lost).sum()
     }
 
     /// Whether a task has a plan.
@@ -234,11 +244,17 @@ fn taking(key: &Key, old: &Item, selection: &Selection, expires: DateTime<Utc>) 
 
 /// Deletes the pages of the last holder if they have not become a plan. They are harmless, but nothing else would
 /// delete them.
-async fn clean_up(ports: &impl Ports, selection: &Selection, old: &Item, plans: &[Head]) {
+async fn clean_up(
+    ports: &impl Ports,
+    selection: &Selection,
+    old: &Item,
+    plans: &[Head],
+    go_on: &impl AsyncFn() -> Result<(), Failed>,
+) {
     if old.fence == 0 || plans.iter().any(|plan| plan.fence == old.fence) {
         return;
     }
-    if let Err(failed) = plan::discard(ports, selection, &old.holder, old.fence).await {
+    if let Err(failed) = plan::discard(ports, selection, &old.holder, old.fence, go_on).await {
         ports.warn("Pages of an abandoned plan not deleted", json!({"problem": failed.message()}));
     }
 }
@@ -255,7 +271,7 @@ mod tests {
     }
 
     fn head(task: &str, fence: u64) -> Head {
-        Head { task_id: task.to_owned(), fence, pages: 0, winners: 0, rejected: 0, total: 0, queued: false }
+        Head { task_id: task.to_owned(), fence, pages: 0, winners: 0, rejected: 0, total: 0, queued: false, lost: 0 }
     }
 
     #[test]

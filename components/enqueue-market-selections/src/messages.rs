@@ -13,40 +13,41 @@ use worker_kit::platform::Error;
 /// A fan, and the code of a winner.
 type Told<'a> = (&'a str, Option<&'a str>);
 
-/// Fans before whose messages a task looks whether it may continue.
-const FANS: usize = 10_000;
-/// How many fans are named in the log who are not told.
-const EXAMPLES: usize = 5;
+/// How many fans no message can tell.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Lost {
+    /// Of the winners.
+    pub winners: u64,
+    /// Of the losers.
+    pub losers: u64,
+}
 
-/// Queues a message for each fan, winners first. `go_on` is called from time to time. A fan whose message no queue takes
-/// costs no other: such fans are logged. Returns how many they are.
+/// Queues a message for each fan, winners first. `go_on` is called before each request, of 500 messages at most. A fan
+/// whose message no queue takes costs no other. Such fans are all named in the log: nothing else tells of them.
 pub async fn send(
     ports: &impl Ports,
     selection: &Selection,
     winners: &[Winner],
     losers: &[String],
     go_on: impl AsyncFn() -> Result<(), Failed>,
-) -> Result<usize, Failed> {
+) -> Result<Lost, Failed> {
     let winners = winners.iter().map(|(fan, code)| (fan.as_str(), Some(code.as_str())));
     let told: Vec<Told<'_>> = winners.chain(losers.iter().map(|fan| (fan.as_str(), None))).collect();
-    let mut lost = vec![];
-    for told in told.chunks(FANS) {
-        go_on().await?;
-        let wrong = messages::send(told, |told| message(selection, *told).text(), |bodies| ports.send(bodies)).await?;
-        lost.extend(wrong);
-    }
+    let body = |told: &Told<'_>| message(selection, *told).text();
+    let lost = messages::send_while(&told, body, |bodies| ports.send(bodies), go_on).await?;
     log_lost(ports, selection, &lost);
-    Ok(lost.len())
+    let winners = lost.iter().filter(|((_, code), _)| code.is_some()).count();
+    Ok(Lost { winners: winners as u64, losers: (lost.len() - winners) as u64 })
 }
 
 fn log_lost(ports: &impl Ports, selection: &Selection, lost: &[(&Told<'_>, Error)]) {
-    let Some((_, error)) = lost.first() else { return };
-    let fans: Vec<&str> = lost.iter().take(EXAMPLES).map(|(told, _)| told.0).collect();
-    let data = json!({
-        "taskId": selection.task_id, "marketId": selection.market_id, "lost": lost.len(), "globalUserIds": fans,
-        "problem": error.message,
-    });
-    ports.error("Fans not told, whose messages are wrong in themselves", data);
+    for (fans, problem) in messages::lines(lost, |told| told.0) {
+        let data = json!({
+            "taskId": selection.task_id, "marketId": selection.market_id, "lost": lost.len(), "globalUserIds": fans,
+            "problem": problem,
+        });
+        ports.error("Fans not told, whose messages are wrong in themselves", data);
+    }
 }
 
 fn message<'a>(selection: &'a Selection, (fan, code): Told<'a>) -> SelectionMessage<'a> {
@@ -88,11 +89,35 @@ mod tests {
         let losers: Vec<_> = (0..2_000).map(|n| format!("loser-{n}{}", if n == 7 { "\u{ffff}" } else { "" })).collect();
         let lost = block_on(send(&world, &selection("t"), &winners, &losers, async || Ok(()))).unwrap();
         let told: Vec<_> = world.messages().into_iter().map(|message| message.fan).collect();
-        assert_eq!((lost, told.len(), told.first(), told.last()), (2, 2_001, Some(&"first".to_owned()), losers.last()));
+        assert_eq!((lost, told.len()), (Lost { winners: 1, losers: 1 }, 2_001));
+        assert_eq!((told.first(), told.last()), (Some(&"first".to_owned()), losers.last()));
         let logs = world.logs.borrow();
         let [(message, data)] = logs.as_slice() else { unreachable!("{logs:?}") };
         assert_eq!(message, "Fans not told, whose messages are wrong in themselves");
         assert_eq!((&data["lost"], &data["globalUserIds"]), (&json!(2), &json!(["u\u{fffe}", "loser-7\u{ffff}"])));
+    }
+
+    #[test]
+    fn point_1_every_fan_who_is_not_told_is_named() {
+        let world = World::default();
+        let id = |n| format!("{n:04}{}{}", "x".repeat(900), if n % 2 == 1 { "\u{fffe}" } else { "" });
+        let losers: Vec<_> = (0..3_000).map(id).collect();
+        let lost = block_on(send(&world, &selection("t"), &[], &losers, async || Ok(()))).unwrap();
+        assert_eq!(lost, Lost { winners: 0, losers: 1_500 });
+        let logs = world.logs.borrow();
+        assert!(logs.iter().all(|(_, data)| data.to_string().len() < 64_000 && data["lost"] == 1_500));
+        let names = logs.iter().filter_map(|(_, data)| data["globalUserIds"].as_array()).flatten();
+        assert!(names.eq(losers.iter().filter(|fan| fan.ends_with('\u{fffe}'))), "each once");
+    }
+
+    #[test]
+    fn a_send_ends_between_two_requests_if_its_task_may_not_go_on() {
+        let world = World::default();
+        let losers: Vec<_> = (0..10_000).map(|n| format!("loser-{n}")).collect();
+        let over = || Failed::Later("out of time".to_owned());
+        let go_on = async || if world.sends.get() < 3 { Ok(()) } else { Err(over()) };
+        assert_eq!(block_on(send(&world, &selection("t"), &[], &losers, go_on)), Err(over()));
+        assert_eq!(world.messages().len(), 1_500, "three requests of 500");
     }
 
     #[test]

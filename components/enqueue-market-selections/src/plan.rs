@@ -47,6 +47,9 @@ pub struct Head {
     /// next task does it then.
     #[serde(default)]
     pub queued: bool,
+    /// How many of its winners no message could tell, once they are queued.
+    #[serde(default)]
+    pub lost: u64,
 }
 
 /// A plan.
@@ -76,8 +79,15 @@ fn prefix(selection: &Selection, task_id: &str, fence: u64) -> String {
     format!("PLAN#{}#{task_id}#{fence}-", selection.market_id)
 }
 
-/// Stores the pages of a plan; returns how many. It is not a plan before its head is added to the market's list.
-pub async fn store(ports: &impl Ports, selection: &Selection, fence: u64, winners: &[Winner]) -> Result<usize, Failed> {
+/// Stores the pages of a plan; returns how many. It is not a plan before its head is added to the market's list. `go_on`
+/// is called before each request, here and in the functions below.
+pub async fn store(
+    ports: &impl Ports,
+    selection: &Selection,
+    fence: u64,
+    winners: &[Winner],
+    go_on: &impl AsyncFn() -> Result<(), Failed>,
+) -> Result<usize, Failed> {
     let (pk, prefix) = (pk(selection), prefix(selection, &selection.task_id, fence));
     let pages = pages(winners);
     for (round, pages) in pages.chunks(PAGES_PER_REQUEST).enumerate() {
@@ -85,6 +95,7 @@ pub async fn store(ports: &impl Ports, selection: &Selection, fence: u64, winner
             let page = round * PAGES_PER_REQUEST + index;
             json!({"pk": pk, "sk": format!("{prefix}{page}"), "winners": winners}).to_string()
         };
+        go_on().await?;
         let failed = ports.write(pages.iter().enumerate().map(item).collect(), vec![]).await?;
         if let Some(error) = failed.into_iter().flatten().next() {
             return Err(error.into());
@@ -109,12 +120,19 @@ fn pages(winners: &[Winner]) -> Vec<&[Winner]> {
 }
 
 /// Deletes pages that have become no plan.
-pub async fn discard(ports: &impl Ports, selection: &Selection, task_id: &str, fence: u64) -> Result<(), Failed> {
+pub async fn discard(
+    ports: &impl Ports,
+    selection: &Selection,
+    task_id: &str,
+    fence: u64,
+    go_on: &impl AsyncFn() -> Result<(), Failed>,
+) -> Result<(), Failed> {
     let (pk, prefix) = (pk(selection), prefix(selection, task_id, fence));
     let mut pages = Pages::default();
     while let Some(page) = pages.read(async |after| ports.query(&pk, &prefix, after).await).await? {
         let keys: Vec<_> = page.items.iter().filter_map(|item| serde_json::from_str::<Key>(item).ok()).collect();
         if !keys.is_empty() {
+            go_on().await?;
             ports.write(vec![], keys).await?;
         }
     }
@@ -123,10 +141,15 @@ pub async fn discard(ports: &impl Ports, selection: &Selection, task_id: &str, f
 
 impl Plans {
     /// Reads the plans of a market.
-    pub async fn read(ports: &impl Ports, selection: &Selection, heads: &[Head]) -> Result<Self, Failed> {
+    pub async fn read(
+        ports: &impl Ports,
+        selection: &Selection,
+        heads: &[Head],
+        go_on: &impl AsyncFn() -> Result<(), Failed>,
+    ) -> Result<Self, Failed> {
         let mut plans = Vec::with_capacity(heads.len());
         for head in heads {
-            plans.push(Plan { winners: winners(ports, selection, head).await?, head: head.clone() });
+            plans.push(Plan { winners: winners(ports, selection, head, go_on).await?, head: head.clone() });
         }
         Ok(Self(plans))
     }
@@ -158,11 +181,17 @@ impl Plans {
     }
 }
 
-async fn winners(ports: &impl Ports, selection: &Selection, head: &Head) -> Result<Vec<Winner>, Failed> {
+async fn winners(
+    ports: &impl Ports,
+    selection: &Selection,
+    head: &Head,
+    go_on: &impl AsyncFn() -> Result<(), Failed>,
+) -> Result<Vec<Winner>, Failed> {
     let (pk, prefix) = (pk(selection), prefix(selection, &head.task_id, head.fence));
     let keys: Vec<_> = (0..head.pages).map(|page| Key { pk: pk.clone(), sk: format!("{prefix}{page}") }).collect();
     let mut winners = Vec::with_capacity(head.winners);
     for keys in keys.chunks(PAGES_PER_REQUEST) {
+        go_on().await?;
         for page in ports.read(keys.to_vec()).await?.into_iter().flatten() {
             winners.extend(serde_json::from_str::<Page>(&page).map_err(|error| unreadable(head, &error))?.winners);
         }
@@ -184,6 +213,7 @@ mod tests {
     use super::*;
     use crate::testing::{World, selection};
     use futures::executor::block_on;
+    use std::cell::Cell;
 
     fn winners(count: usize) -> Vec<Winner> {
         (0..count).map(|n| (format!("11111111-2222-3333-4444-{n:012}"), format!("CODE-{n:08}"))).collect()
@@ -205,7 +235,7 @@ mod tests {
     #[test]
     fn a_plan_of_many_pages_is_read_as_it_was_stored() {
         let (world, selection, all) = (World::default(), selection("one"), winners(50_000));
-        let pages = block_on(store(&world, &selection, 7, &all)).unwrap();
+        let pages = block_on(store(&world, &selection, 7, &all, &async || Ok(()))).unwrap();
         let head = Head {
             task_id: "one".to_owned(),
             fence: 7,
@@ -214,15 +244,17 @@ mod tests {
             rejected: 1,
             total: 60_000,
             queued: true,
+            lost: 0,
         };
-        let mut plans = block_on(Plans::read(&world, &selection, std::slice::from_ref(&head))).unwrap();
+        let mut plans =
+            block_on(Plans::read(&world, &selection, std::slice::from_ref(&head), &async || Ok(()))).unwrap();
         assert_eq!((plans.count(), plans.fans().len()), (50_000, 50_000));
         assert!(plans.take("two").is_err());
         assert_eq!(plans.take("one"), Ok(Plan { head: head.clone(), winners: all }));
 
         let lost = Key { pk: pk(&selection), sk: "PLAN#m#one#7-3".to_owned() };
         world.table.borrow_mut().remove(&lost).unwrap();
-        let failed = block_on(Plans::read(&world, &selection, &[head])).unwrap_err();
+        let failed = block_on(Plans::read(&world, &selection, &[head], &async || Ok(()))).unwrap_err();
         assert!(failed.message().starts_with("the plan of task one cannot be read: it has "), "{failed:?}");
     }
 
@@ -230,10 +262,32 @@ mod tests {
     fn what_has_become_no_plan_is_deleted_and_nothing_else() {
         let (world, selection) = (World::default(), selection("one"));
         for fence in [1, 11] {
-            block_on(store(&world, &selection, fence, &winners(20_000))).unwrap();
+            block_on(store(&world, &selection, fence, &winners(20_000), &async || Ok(()))).unwrap();
         }
-        block_on(discard(&world, &selection, "one", 1)).unwrap();
+        block_on(discard(&world, &selection, "one", 1, &async || Ok(()))).unwrap();
         let keys: Vec<_> = world.table.borrow().keys().map(|key| key.sk.clone()).collect();
         assert!(!keys.is_empty() && keys.iter().all(|sk| sk.starts_with("PLAN#m#one#11-")), "{keys:?}");
+    }
+
+    #[test]
+    fn a_plan_is_stored_read_and_deleted_only_while_its_task_may_go_on() {
+        let (world, selection, all) = (World::default(), selection("one"), winners(50_000));
+        let over = || Failed::Later("out of time".to_owned());
+        let left = Cell::new(1);
+        let once = async || {
+            left.set(left.get() - 1);
+            if left.get() >= 0 { Ok(()) } else { Err(over()) }
+        };
+        assert_eq!(block_on(store(&world, &selection, 7, &all, &once)), Err(over()));
+        assert_eq!(world.table.borrow().len(), PAGES_PER_REQUEST, "after one request");
+        let pages = block_on(store(&world, &selection, 7, &all, &async || Ok(()))).unwrap();
+        let (task_id, winners, steps) = ("one".to_owned(), all.len(), world.steps.get());
+        let head = Head { task_id, fence: 7, pages, winners, rejected: 0, total: 0, queued: false, lost: 0 };
+        left.set(1);
+        assert_eq!(block_on(Plans::read(&world, &selection, &[head], &once)).unwrap_err(), over());
+        assert_eq!(world.steps.get(), steps + 1);
+        left.set(1);
+        assert_eq!(block_on(discard(&world, &selection, "one", 7, &once)), Err(over()));
+        assert_eq!(world.table.borrow().len(), pages - 1);
     }
 }

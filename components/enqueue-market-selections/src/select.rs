@@ -9,6 +9,7 @@ use crate::messages;
 use crate::plan::{self, Head, Plan, Plans};
 use crate::ports::Ports;
 use serde_json::json;
+use std::collections::HashMap;
 use worker_kit::services::campaign::Market;
 use worker_kit::services::entry::{Stats, StatsStatus};
 
@@ -54,7 +55,9 @@ async fn steps(ports: &impl Ports, selection: &Selection, stats: &mut Stats) -> 
             return Err(failed);
         }
     };
-    let result = Task { ports, selection, lock: &mut lock }.run(stats).await;
+    let mut task = Task { ports, selection, lock: &mut lock, lost: 0 };
+    let result = task.run(stats).await;
+    let lost = task.lost;
     let has_plan = lock.has_plan(&selection.task_id);
     let result = result.map_err(|failed| if has_plan { failed.after_plan() } else { failed });
     if let Err(failed) = &result
@@ -63,7 +66,7 @@ async fn steps(ports: &impl Ports, selection: &Selection, stats: &mut Stats) -> 
     {
         // Whatever has failed: who has won has won, and counts.
         if let Some(last) = lock.plans.last() {
-            (stats.processed, stats.failed) = (Some(lock.winners() as u64), Some(last.rejected));
+            (stats.processed, stats.failed) = (Some(lock.winners() as u64), Some(last.rejected + lock.lost() + lost));
         }
         report_failed(ports, selection, stats, lock.hold(ports)).await;
     }
@@ -110,6 +113,8 @@ struct Task<'a, P> {
     ports: &'a P,
     selection: &'a Selection,
     lock: &'a mut Lock,
+    /// How many losers no message could tell. The lock has how many winners.
+    lost: u64,
 }
 
 impl<P: Ports> Task<'_, P> {
@@ -119,7 +124,7 @@ impl<P: Ports> Task<'_, P> {
         let last = self.lock.plans.last().map(|plan| plan.total);
         let own = last.filter(|_| self.lock.has_plan(&selection.task_id));
         stats.total = last.unwrap_or_default();
-        let mut plans = Plans::read(ports, selection, &self.lock.plans).await?;
+        let mut plans = Plans::read(ports, selection, &self.lock.plans, &async || self.lock.go_on(ports).await).await?;
         self.tell_others(&plans).await?;
         let (plan, losers) = match own {
             // Whatever the status of the campaign is by now: the winners have won.
@@ -141,12 +146,14 @@ impl<P: Ports> Task<'_, P> {
         });
         ports.info("Selection planned", data);
         let lost = self.tell(&plan, &losers).await?;
-        // Winners of all tasks of the market, whichever reports last; but each task rejects the same records again.
+        // Winners of all tasks of the market, whichever reports last; but each task rejects the same records again, and
+        // tells the same losers.
         let processed = self.lock.winners() as u64;
-        let rejected = self.lock.plans.last().map_or(rejected, |last| last.rejected) + lost as u64;
-        (stats.status, stats.processed, stats.failed) = (StatsStatus::Finished, Some(processed), Some(rejected));
+        let rejected = self.lock.plans.last().map_or(rejected, |last| last.rejected);
+        stats.status = StatsStatus::Finished;
+        (stats.processed, stats.failed) = (Some(processed), Some(rejected + self.lock.lost() + self.lost));
         ports.report(selection, stats).await?;
-        let messages = (winners + losers.len()).saturating_sub(lost);
+        let messages = ((winners + losers.len()) as u64).saturating_sub(lost);
         ports.info("Selection queued", json!({"marketId": selection.market_id, "messages": messages, "lost": lost}));
         Ok(())
     }
@@ -160,12 +167,17 @@ impl<P: Ports> Task<'_, P> {
         if left.is_empty() {
             return Ok(());
         }
+        let mut untold = HashMap::new();
         for Plan { head, winners } in left {
             let theirs = Selection { task_id: head.task_id.clone(), ..selection.clone() };
-            messages::send(ports, &theirs, winners, &[], async || self.lock.go_on(ports).await).await?;
-            ports.info("Winners of an earlier task queued", json!({"taskId": head.task_id, "winners": head.winners}));
+            let lost =
+                messages::send(ports, &theirs, winners, &[], async || self.lock.go_on(ports).await).await?.winners;
+            untold.insert(head.task_id.as_str(), lost);
+            let queued = (head.winners as u64).saturating_sub(lost);
+            let data = json!({"taskId": head.task_id, "winners": queued, "lost": lost});
+            ports.info("Winners of an earlier task queued", data);
         }
-        self.lock.mark_queued(ports, is_left).await
+        self.lock.mark_queued(ports, |head| untold.get(head.task_id.as_str()).copied()).await
     }
 
     /// Reports that the selection is in progress, unless the messages of a later one are queued already, and reads the
@@ -206,18 +218,20 @@ impl<P: Ports> Task<'_, P> {
         let _span = ports.span("storePlan");
         let winners: Vec<_> = winners.into_iter().zip(codes).collect();
         let (task_id, fence) = (selection.task_id.clone(), self.lock.fence);
-        let pages = plan::store(ports, selection, fence, &winners).await?;
-        let head = Head { task_id, fence, pages, winners: winners.len(), rejected, total, queued: false };
+        let pages = plan::store(ports, selection, fence, &winners, &async || self.lock.go_on(ports).await).await?;
+        let head = Head { task_id, fence, pages, winners: winners.len(), rejected, total, queued: false, lost: 0 };
         self.lock.commit(ports, head.clone()).await?;
         Ok((Plan { head, winners }, losers))
     }
 
     /// Queues the message of each fan, and records that. Returns the number of fans whom no message can tell.
-    async fn tell(&mut self, plan: &Plan, losers: &[String]) -> Result<usize, Failed> {
+    async fn tell(&mut self, plan: &Plan, losers: &[String]) -> Result<u64, Failed> {
         let _span = self.ports.span("queueSelections");
         let go_on = async || self.lock.go_on(self.ports).await;
         let lost = messages::send(self.ports, self.selection, &plan.winners, losers, go_on).await?;
-        self.lock.mark_queued(self.ports, |head| head.task_id == plan.head.task_id).await?;
-        Ok(lost)
+        self.lost = lost.losers;
+        let is_own = |head: &Head| (head.task_id == plan.head.task_id).then_some(lost.winners);
+        self.lock.mark_queued(self.ports, is_own).await?;
+        Ok(lost.winners + lost.losers)
     }
 }

@@ -3,6 +3,7 @@
 
 mod crashes;
 mod schedules;
+mod untold;
 
 use crate::input::Selection;
 use crate::testing::{Attempt, Fan, Fault, State, World, attempt, both, market, selection};

@@ -9,7 +9,7 @@ use crate::message::{Message, TYPE};
 use crate::outcomes::Outcomes;
 use crate::switch;
 use futures::future::join_all;
-use host_adapters_event::{Attribute, Disposition, Event};
+use host_adapters_event::{Attribute, Disposition, Event, can_follow};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A message for the topic.
@@ -87,9 +87,11 @@ fn decide(event: &Event, record: Message, switches: &Switches) -> Result<Option<
     }
     let message = Message { kind, data: format::format(kind, data, event.time_ms).map_err(invalid)? };
     let body = message.text(&message.data_text().map_err(Disposition::Reject)?);
-    let mut attributes =
-        vec![Attribute::text(TYPE, kind.name()), Attribute::text("correlationId", &event.correlation_id)];
-    attributes.extend(event.traceparent.as_ref().map(|trace| Attribute::text("traceparent", trace)));
+    // A value that no message can carry is left out.
+    let follows = [("correlationId", Some(&event.correlation_id)), ("traceparent", event.traceparent.as_ref())];
+    let follows = follows.into_iter().filter_map(|(name, text)| Some((name, text.filter(|text| can_follow(text))?)));
+    let follows = follows.map(|(name, text)| Attribute::text(name, text));
+    let attributes = std::iter::once(Attribute::text(TYPE, kind.name())).chain(follows).collect();
     Ok(Some(TopicMessage { body, attributes }))
 }
 

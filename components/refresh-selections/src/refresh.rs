@@ -8,7 +8,7 @@
 use crate::ports::Ports;
 use chrono::TimeDelta;
 use registration::selection::SelectionMessage;
-use registration::text::fits_queue;
+use registration::text::fits_message;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::borrow::Cow;
@@ -19,8 +19,6 @@ use worker_kit::{Disposition, messages};
 
 /// Seconds after which a call begins no other page: less than half of the wall time of a batch, which is 5 minutes.
 const PER_CALL_SECS: i64 = 120;
-/// How many winners of a page are named in the log whose messages are wrong.
-const EXAMPLES: usize = 5;
 
 /// The body of a message to refreshSelectionQueue.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -45,7 +43,7 @@ impl Body {
             if value.is_empty() {
                 return Err(format!("malformed: {field} is empty"));
             }
-            if !fits_queue(value) {
+            if !fits_message(value) {
                 return Err(format!("malformed: {field} contains a character that no queue takes"));
             }
         }
@@ -128,9 +126,9 @@ impl<P: Ports> Refresh<'_, P> {
             ports.warn("Selections not queued", json!({"problem": error.message, "refresh": self.data()}));
             error.disposition()
         })?;
-        if let Some((_, error)) = lost.first() {
-            let fans: Vec<&str> = lost.iter().take(EXAMPLES).map(|(winner, _)| winner.0.as_str()).collect();
-            let data = json!({"globalUserIds": fans, "problem": error.message, "refresh": self.data()});
+        // All of them: the refresh goes on behind them, and nothing else tells of them.
+        for (fans, problem) in messages::lines(&lost, |(fan, _)| fan.as_str()) {
+            let data = json!({"globalUserIds": fans, "problem": problem, "refresh": self.data()});
             ports.error("Winners not queued, whose messages are wrong in themselves", data);
         }
         self.queued += winners.len() - lost.len();
@@ -141,7 +139,7 @@ impl<P: Ports> Refresh<'_, P> {
 
     /// The fan and the code of a record; `None` without a fan, or without a code of the market, that a message can hold.
     fn winner(&self, record: ScoringRecord) -> Option<(String, String)> {
-        let is_usable = |text: &str| !text.is_empty() && fits_queue(text);
+        let is_usable = |text: &str| !text.is_empty() && fits_message(text);
         let fan = record.global_user_id.filter(|fan| is_usable(fan))?;
         let is_ours = |code: &Code| code.market_id == self.body.market_id && is_usable(&code.value);
         Some((fan, record.code.filter(is_ours)?.value))

@@ -15,10 +15,17 @@ pub fn trimmed(text: String) -> String {
     if trimmed.len() == text.len() { text } else { trimmed.to_owned() }
 }
 
-/// Whether a message of a queue can hold the text. JSON escapes what no queue takes, except for U+FFFE and U+FFFF.
+/// Whether a message of a queue can be the text, or have it as an attribute. For a text within a message's JSON see
+/// [`fits_message`].
 pub fn fits_queue(text: &str) -> bool {
     let is_plain = |byte: u8| (b' '..=b'~').contains(&byte);
     text.bytes().all(is_plain) || text.chars().all(is_queue_char)
+}
+
+/// Whether a message of a queue can hold the text in its JSON. JSON escapes all control characters. Of what no queue takes,
+/// it leaves U+FFFE and U+FFFF as they are.
+pub fn fits_message(text: &str) -> bool {
+    !text.contains(['\u{fffe}', '\u{ffff}'])
 }
 
 /// The visible characters, with a space for each blank and a hyphen for each dash, trimmed.
@@ -64,6 +71,23 @@ mod tests {
         }
         for text in ["\u{fffe}", "u\u{ffff}", "a\u{0}", "\u{1b}"] {
             assert!(!fits_queue(text), "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn json_of_what_fits_a_message_fits_a_queue(text in "([\u{0}-\u{20}\u{7f}\u{fffd}-\u{ffff}]|\\PC){0,8}") {
+            prop_assert_eq!(fits_message(&text), fits_queue(&serde_json::to_string(&text).unwrap_or_default()));
+        }
+    }
+
+    #[test]
+    fn a_message_holds_control_characters_in_its_json() {
+        for text in ["", "Zoé", "a\u{0}b", "\u{1b}", "\u{7f}\u{fffd}"] {
+            assert!(fits_message(text), "{text:?}");
+        }
+        for text in ["\u{fffe}", "u\u{ffff}"] {
+            assert!(!fits_message(text), "{text:?}");
         }
     }
 

@@ -6,7 +6,7 @@ use crate::schema::{Kind, boolean, integer};
 use crate::score::Score;
 use host_adapters_json::lenient::{if_readable, optional_whole};
 use registration::email;
-use registration::text::fits_queue;
+use registration::text::fits_message;
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// Most characters of an id, as the schemas of rows have it.
@@ -83,7 +83,7 @@ impl ScoreRecord {
             cells.set(Column::Email, "");
         }
         kind.schema().map_err(Fault::of_row)?.check(&cells)?;
-        if let Some(column) = IDS.into_iter().find(|id| cells.get(*id).is_some_and(|text| !fits_queue(text))) {
+        if let Some(column) = IDS.into_iter().find(|id| cells.get(*id).is_some_and(|text| !fits_message(text))) {
             return Err(Fault::of(column, NOT_FOR_QUEUES));
         }
         let text = |column| cells.get(column).map(str::to_owned);
@@ -128,7 +128,7 @@ impl ScoreRecord {
         if let Some((field, _)) = ids.into_iter().find(|(_, id)| id.is_some_and(is_bad)) {
             return Err(format!("malformed: {field} is empty or has more than {MAX_ID_CHARS} characters"));
         }
-        if let Some((field, _)) = ids.into_iter().find(|(_, id)| id.is_some_and(|id| !fits_queue(id))) {
+        if let Some((field, _)) = ids.into_iter().find(|(_, id)| id.is_some_and(|id| !fits_message(id))) {
             return Err(format!("malformed: {field} {NOT_FOR_QUEUES}"));
         }
         if self.member_id.is_none() && self.global_user_id.is_none() && self.email.is_none() {
@@ -216,6 +216,10 @@ mod tests {
             assert_eq!(fault, Fault::of(column, NOT_FOR_QUEUES));
         }
         assert_eq!(read(Kind::Scrubbed, &[(Column::MemberId, "Zoé \u{10000}")]).unwrap().campaign_id, "c");
+        for column in IDS {
+            let record = read(Kind::Scrubbed, &[(column, "c\u{1}d\u{1b}e")]).unwrap();
+            assert_eq!(record.clone().checked(), Ok(record), "JSON escapes control characters");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use crate::log::{Level, Measured};
 use crate::{Attribute, Event, log};
 use chrono::Utc;
+use host_adapters_event::can_follow;
 use serde_json::{Map, Value};
 use std::time::Duration;
 
@@ -52,11 +53,13 @@ impl Call {
         self.campaign_id.as_deref()
     }
 
-    /// Attributes for a message that continues this call: `correlationId`, `traceparent`.
+    /// Attributes for a message that continues this call: `correlationId`, `traceparent`. Their values come from outside;
+    /// one that no message can carry is left out, so that it does not have every message of the call refused.
     pub fn attributes(&self) -> Vec<Attribute> {
-        let mut attributes = vec![Attribute::text("correlationId", &self.correlation_id)];
-        attributes.extend(self.traceparent.as_ref().map(|value| Attribute::text("traceparent", value)));
-        attributes
+        let follows = [("correlationId", Some(&self.correlation_id)), ("traceparent", self.traceparent.as_ref())];
+        let follows =
+            follows.into_iter().filter_map(|(name, text)| Some((name, text.filter(|text| can_follow(text))?)));
+        follows.map(|(name, text)| Attribute::text(name, text)).collect()
     }
 
     /// Logs details for developers.
@@ -138,5 +141,24 @@ impl Drop for Traced<'_> {
     fn drop(&mut self) {
         let (end_ms, id) = (Utc::now().timestamp_millis(), &self.call.correlation_id);
         println!("{}", log::span_line(self.name, self.start_ms, end_ms, id, self.traceparent, &self.attributes));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn point_1_what_no_message_can_carry_costs_no_message() {
+        let attributes = |correlation_id: &str, traceparent: Option<&str>| {
+            Call::new("save-entries", correlation_id.to_owned(), traceparent.map(str::to_owned)).attributes()
+        };
+        let (id, trace) = (Attribute::text("correlationId", "c-1"), Attribute::text("traceparent", "00-trace"));
+        assert_eq!(attributes("c-1", Some("00-trace")), [id.clone(), trace.clone()]);
+        assert_eq!(attributes("c-1", None), [id.clone()]);
+        for wrong in ["", "two\nlines", "\u{1b}[31m", "c\u{fffe}"] {
+            assert_eq!(attributes(wrong, Some("00-trace")), [trace.clone()], "{wrong:?}");
+            assert_eq!(attributes("c-1", Some(wrong)), [id.clone()], "{wrong:?}");
+        }
     }
 }

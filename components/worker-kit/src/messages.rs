@@ -2,6 +2,8 @@
 
 use crate::platform::{Error, ErrorKind};
 use futures::{StreamExt, TryStreamExt, stream};
+use host_adapters_event::cut;
+use serde_json::json;
 
 /// Messages in one call of the queue. Bodies are made call by call, so that a worker holds few of them.
 const PER_CALL: usize = 500;
@@ -9,30 +11,83 @@ const PER_CALL: usize = 500;
 const CALLS: usize = 4;
 /// How often a message is sent before it counts as not queued.
 const SENDS: usize = 4;
+/// Most bytes of the names in a line of the log. The host takes 64 KB of a line.
+const NAMES_PER_LINE: usize = 40_000;
+/// Most bytes of a name there.
+const MAX_NAME_BYTES: usize = 1_000;
 
 /// Sends a message for each of the parts, in their order; `send` sends bodies and tells for each whether it was accepted.
 /// Messages that fail are sent again, and no others. One that is wrong in itself costs no other: returns the parts of such
 /// messages, with their errors.
 ///
 /// # Errors
-/// The first failure that stays; it says how many messages of its call are not queued.
+/// The first failure that stays; it says how many messages of its call are not queued. Also if all of several messages are
+/// wrong: then the cause is probably not the messages, but what they share, such as their attributes or the queue.
 pub async fn send<T>(
     parts: &[T],
     body: impl Fn(&T) -> String,
     send: impl AsyncFn(Vec<String>) -> Result<Vec<Result<String, Error>>, Error>,
 ) -> Result<Vec<(&T, Error)>, Error> {
-    let calls = stream::iter(parts.chunks(PER_CALL)).map(|parts| send_call(parts, &body, &send));
-    calls.buffered(CALLS).try_concat().await
+    send_while(parts, body, send, async || Ok::<_, Error>(())).await
 }
 
-async fn send_call<'a, T>(
+/// The same for so many messages that it may take long: `go_on` is called before each request, which has 500 messages at
+/// most.
+///
+/// # Errors
+/// As [`send`], and those of `go_on`.
+pub async fn send_while<T, E: From<Error>>(
+    parts: &[T],
+    body: impl Fn(&T) -> String,
+    send: impl AsyncFn(Vec<String>) -> Result<Vec<Result<String, Error>>, Error>,
+    go_on: impl AsyncFn() -> Result<(), E>,
+) -> Result<Vec<(&T, Error)>, E> {
+    let calls = stream::iter(parts.chunks(PER_CALL)).map(|parts| send_call(parts, &body, &send, &go_on));
+    let lost: Vec<_> = calls.buffered(CALLS).try_concat().await?;
+    if let Some((_, error)) = lost.first()
+        && lost.len() == parts.len()
+        && parts.len() > 1
+    {
+        // Not `Invalid`: nobody knows that it stays so, and the messages are not given up because of it.
+        let message = format!("none of {} messages is queued: {}", parts.len(), error.message);
+        return Err(Error::new(ErrorKind::Unavailable, message).into());
+    }
+    Ok(lost)
+}
+
+/// The names of the parts whose messages are not queued, for the log: all of them, in as many lines as that takes, each
+/// with the problem of its first part.
+pub fn lines<'l, T>(lost: &'l [(&'l T, Error)], name: impl Fn(&'l T) -> &'l str) -> Vec<(Vec<&'l str>, &'l str)> {
+    let mut lines: Vec<(Vec<&'l str>, &'l str)> = vec![];
+    let mut bytes = 0;
+    for (part, error) in lost {
+        let name = cut(name(part), MAX_NAME_BYTES);
+        // As it is written: JSON takes six bytes for a control character.
+        let more = json!(name).to_string().len() + ",".len();
+        match lines.last_mut() {
+            Some((names, _)) if bytes + more <= NAMES_PER_LINE => {
+                bytes += more;
+                names.push(name);
+            }
+            _ => {
+                bytes = more;
+                lines.push((vec![name], error.message.as_str()));
+            }
+        }
+    }
+    lines
+}
+
+async fn send_call<'a, T, E: From<Error>>(
     parts: &'a [T],
     body: &impl Fn(&T) -> String,
     send: &impl AsyncFn(Vec<String>) -> Result<Vec<Result<String, Error>>, Error>,
-) -> Result<Vec<(&'a T, Error)>, Error> {
+    go_on: &impl AsyncFn() -> Result<(), E>,
+) -> Result<Vec<(&'a T, Error)>, E> {
     let (mut unsent, mut lost): (Vec<&'a T>, Vec<(&'a T, Error)>) = (parts.iter().collect(), vec![]);
     let mut problem = Error::new(ErrorKind::Unavailable, "the response does not mention every message");
     for _ in 0..SENDS {
+        go_on().await?;
         match send(unsent.iter().copied().map(body).collect()).await {
             Err(error) => problem = error,
             Ok(results) => {
@@ -58,7 +113,8 @@ async fn send_call<'a, T>(
             break;
         }
     }
-    Err(Error { message: format!("{} messages are not queued: {}", unsent.len(), problem.message), ..problem })
+    let message = format!("{} messages are not queued: {}", unsent.len(), problem.message);
+    Err(Error { message, ..problem }.into())
 }
 
 #[cfg(test)]
@@ -123,7 +179,50 @@ mod tests {
         let all: BTreeSet<_> = accepted.into_iter().chain(lost.iter().copied()).collect();
         assert_eq!(all, (0..1_700).collect(), "each is accepted or told");
         assert_eq!(lost.first(), Some(&7));
-        assert_eq!(sent(2, |_| Err(Error::new(ErrorKind::Invalid, "no"))), (vec![], Ok(vec![0, 1])), "each on its own");
+        assert_eq!(sent(1, |_| Err(Error::new(ErrorKind::Invalid, "no"))), (vec![], Ok(vec![0])));
+    }
+
+    /// Such as an attribute that all of them have: not even one of several requests is accepted.
+    #[test]
+    fn point_1_what_all_messages_share_fails_the_send() {
+        for count in [2, 500, 1_700] {
+            let (accepted, result) = sent(count, |_| Err(Error::new(ErrorKind::Invalid, "no such attribute")));
+            let message = format!("none of {count} messages is queued: no such attribute");
+            assert_eq!((accepted, result), (vec![], Err(Error::new(ErrorKind::Unavailable, message))));
+        }
+        let all_but_last = |n: usize| if n < 1_700 { Err(Error::new(ErrorKind::Invalid, "no")) } else { ok(n) };
+        let (accepted, lost) = sent(1_700, all_but_last);
+        assert_eq!((accepted.len(), lost.map(|lost| lost.len())), (1, Ok(1_699)), "one is accepted");
+    }
+
+    #[test]
+    fn point_1_every_part_that_is_not_queued_is_named_in_lines_that_the_host_takes() {
+        let names: Vec<_> = (0..500).map(|n| format!("{n:03}{}", "\u{1}".repeat(300))).collect();
+        let lost: Vec<_> = names.iter().map(|name| (name, Error::new(ErrorKind::Invalid, "why"))).collect();
+        let lines = lines(&lost, String::as_str);
+        assert!(lines.iter().all(|(names, why)| json!(names).to_string().len() < 50_000 && *why == "why"));
+        assert_eq!(lines.into_iter().flat_map(|(names, _)| names).collect::<Vec<_>>(), names);
+        let long = "x".repeat(100_000);
+        let lost = [(&long, Error::new(ErrorKind::TooLarge, "why"))];
+        assert_eq!(super::lines(&lost, String::as_str), [(vec!["x".repeat(MAX_NAME_BYTES).as_str()], "why")]);
+    }
+
+    #[test]
+    fn a_long_send_ends_between_two_requests() {
+        let (requests, sent) = (Cell::new(0), Cell::new(0));
+        let queue = async |bodies: Vec<String>| {
+            requests.set(requests.get() + 1);
+            sent.set(sent.get() + bodies.len());
+            Ok(bodies.into_iter().map(|_| Ok("id".to_owned())).collect())
+        };
+        let go_on = async || match requests.get() {
+            3 => Err(Error::new(ErrorKind::Throttled, "out of time")),
+            _ => Ok(()),
+        };
+        let parts: Vec<_> = (0..10_000).collect();
+        let error = block_on(send_while(&parts, i32::to_string, queue, go_on)).unwrap_err();
+        assert_eq!(error, Error::new(ErrorKind::Throttled, "out of time"));
+        assert_eq!(sent.get(), 1_500, "three requests of 500");
     }
 
     #[test]

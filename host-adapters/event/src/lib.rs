@@ -6,7 +6,7 @@
 //! - The functions of `host-adapters-sources` make events of them, for the host and for the guests' library.
 //! - [`endpoint`]: the same over HTTP, which either the guest or the host serves; [`appsync`]: what AppSync's events say of it.
 //! - [`source_name`]: names of sources, for those who do not know the sources.
-//! - [`ServiceStatus`]: what the status of a service's answer means.
+//! - [`ServiceStatus`]: what the status of a service's answer means; [`service_error_code`]: what its refusal says itself.
 //! - [`json`]: reading payloads, with errors that name the field.
 
 mod answer;
@@ -17,6 +17,7 @@ pub mod endpoint;
 mod event;
 pub mod json;
 mod request;
+mod service_error;
 mod service_status;
 pub mod source_name;
 mod text;
@@ -26,5 +27,6 @@ pub use attribute::{Attribute, AttributeValue};
 pub use call_error::CallError;
 pub use event::{Event, Payload};
 pub use request::{Request, Response};
+pub use service_error::service_error_code;
 pub use service_status::ServiceStatus;
-pub use text::{cut, is_queue_char};
+pub use text::{can_follow, cut, is_queue_char};

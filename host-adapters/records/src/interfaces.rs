@@ -280,6 +280,7 @@ pub mod data_streams {
 
 /// Records of `service`.
 pub mod service {
+    use host_adapters_event::service_error_code;
     use serde::de::IgnoredAny;
     use std::collections::BTreeMap;
 
@@ -342,6 +343,13 @@ pub mod service {
                     .is_ok_and(|members| members.keys().any(|name| allow(name))),
             }
         }
+
+        /// Whether the service says in its own words that there is no such thing: 404 with a [`service_error_code`], in
+        /// response to a request that expects an `error`.
+        pub fn is_not_found(&self, expects: &[String]) -> bool {
+            let is_expected = expects.iter().any(|expected| expected == "error");
+            self.status == 404 && is_expected && service_error_code(&self.body).is_some()
+        }
     }
 
     #[cfg(test)]
@@ -368,6 +376,21 @@ pub mod service {
             assert!(has("ok\n", &["=ok"]) && !has("okay", &["=ok"]) && !has("=ok", &["=ok"]) && !has("", &["=ok"]));
             for body in ["<html>", "[<html>", "[1", "null", r#"{"status":"UP"}"#] {
                 assert!(!has(body, &["codes", "[]", ""]), "{body}");
+            }
+        }
+
+        #[test]
+        fn point_16_only_the_service_itself_says_that_there_is_no_such_thing() {
+            let is_not_found = |status, body: &str, expects: &[&str]| {
+                let response = ServiceResponse { status, headers: Vec::new(), body: body.to_owned() };
+                response.is_not_found(&expects.iter().map(ToString::to_string).collect::<Vec<_>>())
+            };
+            let own = r#"{"error":{"code":"NOT_FOUND","message":"no such campaign"}}"#;
+            assert!(is_not_found(404, own, &["slug", "error"]));
+            assert!(!is_not_found(404, own, &["results"]) && !is_not_found(404, own, &[]), "it is not expected");
+            assert!(!is_not_found(200, own, &["error"]) && !is_not_found(500, own, &["error"]));
+            for page in ["<html>", "", r#"{"status":404,"error":"Not Found"}"#, r#"{"error":{"code":404}}"#] {
+                assert!(!is_not_found(404, page, &["slug", "error"]), "{page}");
             }
         }
     }

@@ -3,6 +3,7 @@
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::sync::{Mutex, PoisonError};
 
 /// The faults of a service. Rates are between 0 and 1; by default there are no faults.
@@ -26,6 +27,8 @@ pub struct Faults {
     pub refusal: u16,
     /// Whether refusals are pages, as of a proxy, whatever their status.
     pub pages: bool,
+    /// The body of such a page, as of a gateway that answers in JSON. Without it the page is HTML.
+    pub page: Option<Value>,
     /// Fans, or codes, whose record makes the service answer the whole request with the status `refusal`.
     pub poison: Vec<String>,
     /// Rate of responses that are late.
@@ -93,6 +96,11 @@ impl Dice {
     /// Whether refusals with this status are pages.
     pub(crate) fn refuses_by_page(&self, status: u16) -> bool {
         self.with(|(faults, _)| faults.pages || status == 200)
+    }
+
+    /// The JSON that a page is, if it is not HTML.
+    pub(crate) fn page(&self) -> Option<Value> {
+        self.with(|(faults, _)| faults.page.clone())
     }
 
     /// Whether answers have no `results`.

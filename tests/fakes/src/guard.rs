@@ -5,6 +5,7 @@ use crate::faults::{Dice, Fate, Fault};
 use crate::reply;
 use crate::token::Token;
 use crate::violations::Violations;
+use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -86,7 +87,10 @@ impl Guard {
     fn refused(&self, status: u16) -> Response {
         let code = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
         if self.dice.refuses_by_page(status) {
-            return (code, Html("<!DOCTYPE html>\n<title>It works!</title>")).into_response();
+            return match self.dice.page() {
+                Some(page) => (code, Json(page)).into_response(),
+                None => (code, Html("<!DOCTYPE html>\n<title>It works!</title>")).into_response(),
+            };
         }
         (self.failure)(code, "REFUSED", "refused on demand")
     }

@@ -210,7 +210,7 @@ impl Ports for World {
             if self.refuses_every.is_some_and(|every| self.sent.get().is_multiple_of(every)) {
                 return Err(down());
             }
-            if !fits_queue(&body) {
+            if self.unusable || !fits_queue(&body) {
                 return Err(Error::new(ErrorKind::Invalid, "a character that no queue takes"));
             }
             self.queued.borrow_mut().push(body);

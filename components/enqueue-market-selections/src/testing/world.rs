@@ -85,6 +85,8 @@ pub struct World {
     pub refuses_every: Option<usize>,
     /// The error of every call of the queue.
     pub queue: Option<Error>,
+    /// The queue refuses each message as wrong in itself, as for an attribute that all have.
+    pub unusable: bool,
     /// How often the queue was called, and how many messages that were.
     pub sends: Cell<usize>,
     pub sent: Cell<usize>,
@@ -121,6 +123,7 @@ impl Default for World {
             refused_report: None,
             refuses_every: None,
             queue: None,
+            unusable: false,
             sends: Cell::default(),
             sent: Cell::default(),
             steps: Cell::default(),

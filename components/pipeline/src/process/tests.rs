@@ -73,6 +73,15 @@ fn use_case_5_the_trace_goes_on() {
 }
 
 #[test]
+fn point_1_a_correlation_id_or_a_trace_that_no_message_can_carry_costs_no_message() {
+    let world = World::default();
+    let (correlation_id, traceparent) = ("two\nlines".to_owned(), Some(String::new()));
+    block_on(handle(&world, &[Event { correlation_id, traceparent, ..event(&entry("c", "u")) }]));
+    let names: Vec<_> = world.published.borrow()[0].attributes.iter().map(|it| it.name.clone()).collect();
+    assert_eq!(names, ["type"]);
+}
+
+#[test]
 fn use_case_5_invalid_record_type_and_empty_data_payload_are_rejected_and_cost_no_other() {
     let world = World::default();
     let bodies = [

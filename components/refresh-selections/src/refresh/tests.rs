@@ -18,7 +18,7 @@ struct World {
     per_page: usize,
     /// The requests for pages from this one on fail with this error.
     unreadable: Option<(usize, ServiceError)>,
-    /// The fan whose messages are not accepted.
+    /// The fans whose messages are not accepted: whose ids begin with this.
     refused: Option<(String, Error)>,
     /// The queue refuses each n-th message that it is sent, once.
     refuses_every: Option<usize>,
@@ -58,7 +58,7 @@ impl Ports for World {
                 return Err(Error::new(ErrorKind::Unavailable, "this one not"));
             }
             match &self.refused {
-                Some((fan, error)) if *fan == selection(&body).global_user_id => Err(error.clone()),
+                Some((fan, error)) if selection(&body).global_user_id.starts_with(fan) => Err(error.clone()),
                 _ => {
                     self.queued.borrow_mut().push(body);
                     Ok(String::new())
@@ -191,9 +191,11 @@ fn records_without_fan_or_code_are_counted_and_not_queued() {
         record(Some("y\u{fffe}"), code),
         record(Some("z"), Some(("m", "A\u{ffff}"))),
     ]);
+    // JSON escapes control characters.
+    world.records.push(record(Some("u\u{1}"), Some(("m", "A\u{1b}"))));
     assert_eq!(run(&world), Disposition::Ack);
-    assert_eq!(world.queued.borrow().len(), 2);
-    assert_eq!((world.logged("queued"), world.logged("leftOut")), (2.into(), 7.into()));
+    assert_eq!(world.fans(), ["fan-0", "fan-1", "u\u{1}"]);
+    assert_eq!((world.logged("queued"), world.logged("leftOut")), (3.into(), 7.into()));
     let told = world.logged.borrow();
     assert_eq!(told[0].0, "Scoring records without globalUserId or code of the market");
 }
@@ -305,6 +307,29 @@ fn point_1_a_winner_whose_message_is_wrong_in_itself_costs_no_other() {
 }
 
 #[test]
+fn point_1_every_winner_whose_message_is_wrong_is_named() {
+    let refused = Some(("fan-11".to_owned(), Error::new(ErrorKind::Invalid, "no")));
+    let world = World { refused, ..winners(120, 50) };
+    assert_eq!(run(&world), Disposition::Ack);
+    let expected: Vec<_> = (0..120).map(|n| format!("fan-{n}")).filter(|fan| fan.starts_with("fan-11")).collect();
+    assert_eq!((world.logged("queued"), world.logged("lost")), (109.into(), expected.len().into()));
+    let logged = world.logged.borrow();
+    let named = logged.iter().filter_map(|(_, data)| data["globalUserIds"].as_array()).flatten();
+    assert!(named.eq(&expected), "{logged:?}");
+}
+
+/// The cause is not theirs, but what all messages of the page share. The refresh is not done.
+#[test]
+fn point_1_a_page_of_which_no_message_is_accepted_is_queued_again() {
+    let refused = Some(("fan".to_owned(), Error::new(ErrorKind::Invalid, "no such attribute")));
+    let mut world = World { refused, ..winners(20, 5) };
+    assert_eq!(run(&world), Disposition::retry("none of 5 messages is queued: no such attribute"));
+    world.refused = None;
+    assert_eq!(run(&world), Disposition::Ack);
+    assert_eq!(world.fans().len(), 20);
+}
+
+#[test]
 fn a_rest_that_is_not_queued_has_the_message_delivered_again() {
     let stuck = Error::new(ErrorKind::Unavailable, "no queue");
     let mut world = World { slow: PER_CALL_SECS, stuck: Some(stuck), ..winners(3, 1) };
@@ -321,6 +346,7 @@ fn an_empty_id_is_malformed() {
     assert_eq!(body("c", "").checked().unwrap_err(), "malformed: marketId is empty");
     let problem = "malformed: marketId contains a character that no queue takes";
     assert_eq!(body("c", "m\u{fffe}").checked().unwrap_err(), problem);
+    assert!(body("c\u{1}", "m\u{1b}").checked().is_ok(), "JSON escapes control characters");
     let bare: Body = serde_json::from_str(r#"{"campaignId":"c","marketId":"m","after":null}"#).unwrap();
     assert_eq!(bare.checked(), Ok(body("c", "m")));
 }

@@ -26,7 +26,7 @@ pub use user::UserService;
 use crate::Call;
 use crate::pages::Page;
 use crate::platform::service::{self, ServiceRequest};
-use host_adapters_event::ServiceStatus;
+use host_adapters_event::{ServiceStatus, can_follow};
 use serde::{Serialize, de::DeserializeOwned};
 
 /// Entries, users or ids in one request (API usage: 25).
@@ -130,8 +130,8 @@ impl Client<'_> {
             ("traceparent", traceparent.as_deref()),
             ("x-campaign-id", self.call.campaign_id()),
         ];
-        let fits = |text: &&str| !text.is_empty() && !text.chars().any(|c| c.is_ascii_control());
-        let headers = follows.into_iter().filter_map(|(name, text)| Some((name, text.filter(fits)?)));
+        let headers =
+            follows.into_iter().filter_map(|(name, text)| Some((name, text.filter(|text| can_follow(text))?)));
         let headers = [("content-type", "application/json")].into_iter().chain(headers);
         headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }

@@ -1,6 +1,6 @@
 //! A service's response, as reasons describe it.
 
-use host_adapters_event::ServiceStatus;
+use host_adapters_event::{ServiceStatus, service_error_code};
 use serde_json::Value;
 use std::fmt::{Display, Formatter};
 
@@ -14,7 +14,7 @@ pub struct ResponseSummary {
     pub service: &'static str,
     /// The HTTP status.
     pub status: u16,
-    /// `error.code` of the body, for programs; else empty.
+    /// `error.code` of the body, for programs; empty if it is not the service's own body.
     pub code: String,
     /// `error.message` or `message` of the body, else the body: the first line, 200 characters at most.
     pub said: String,
@@ -24,13 +24,12 @@ impl ResponseSummary {
     /// The summary of a response with this body. The body of a success is not parsed here, because it is long and
     /// rarely quoted.
     pub fn new(service: &'static str, status: u16, body: &str) -> Self {
-        let json: Value = match ServiceStatus::of(status) {
-            ServiceStatus::Done => Value::Null,
-            _ => serde_json::from_str(body).unwrap_or_default(),
+        let (json, code): (Value, Option<String>) = match ServiceStatus::of(status) {
+            ServiceStatus::Done => (Value::Null, None),
+            _ => (serde_json::from_str(body).unwrap_or_default(), service_error_code(body)),
         };
         let said = json.pointer("/error/message").or_else(|| json.get("message")).and_then(Value::as_str);
-        let code = json.pointer("/error/code").and_then(Value::as_str).unwrap_or_default().to_owned();
-        Self { service, status, code, said: first_line(said.unwrap_or(body)) }
+        Self { service, status, code: code.unwrap_or_default(), said: first_line(said.unwrap_or(body)) }
     }
 
     /// `the entry service answered with status 200`.

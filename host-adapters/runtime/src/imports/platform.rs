@@ -64,12 +64,7 @@ where
         match ServiceStatus::of(response.status) {
             ServiceStatus::Done if response.has_one_of(&expects) => outages.works(&resource, &route),
             ServiceStatus::Refused => outages.works(&resource, &route),
-            // In the service's own words, that there is no such thing.
-            ServiceStatus::Unclear
-                if response.status == 404 && !expects.is_empty() && response.has_one_of(&expects) =>
-            {
-                outages.works(&resource, &route);
-            }
+            ServiceStatus::Unclear if response.is_not_found(&expects) => outages.works(&resource, &route),
             ServiceStatus::Busy => (),
             ServiceStatus::Down => outages.add(resource),
             ServiceStatus::Done | ServiceStatus::WrongAddress | ServiceStatus::Unclear => {

@@ -68,8 +68,8 @@ pub struct ScoringRecord {
     /// When the fan registered, RFC 3339; empty if the record does not say.
     #[serde(default, deserialize_with = "readable_or_default")]
     pub registered_at: String,
-    /// The code that the fan has won.
-    #[serde(default)]
+    /// The code that the fan has won. One without a value is not a code, and the fan has not won.
+    #[serde(default, deserialize_with = "code_won")]
     pub code: Option<Code>,
     /// Whether the fan's entry is deleted. The code stays the fan's.
     #[serde(default, deserialize_with = "readable_or_default")]
@@ -84,6 +84,10 @@ pub struct Code {
     pub market_id: String,
     /// The code.
     pub value: String,
+}
+
+fn code_won<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Code>, D::Error> {
+    Ok(Option::<Code>::deserialize(from)?.filter(|code| !code.value.is_empty()))
 }
 
 /// A score with every digit that the service sent. Scores compare by value.
@@ -191,6 +195,22 @@ mod tests {
         let code = Code { market_id: "m".to_owned(), value: "CODE-1".to_owned() };
         assert_eq!((&records[0].code, &records[1].code), (&None, &Some(code)));
         assert_eq!((records[0].removed, records[1].removed), (false, true));
+    }
+
+    #[test]
+    fn a_code_without_a_value_is_not_a_code() {
+        let code = |code: &str| {
+            let body = format!(
+                r#"{{"records":[{{"campaignId":"c","marketId":"m","globalUserId":"u","score":1,"code":{code}}}]}}"#
+            );
+            page(&body).map(|mut page| page.records.remove(0).code)
+        };
+        for empty in ["null", r#"{"value":"","marketId":""}"#, r#"{"value":"","marketId":"m"}"#] {
+            assert_eq!(code(empty), Ok(None), "{empty}");
+        }
+        let won = Code { market_id: "m".to_owned(), value: " ".to_owned() };
+        assert_eq!(code(r#"{"value":" ","marketId":"m"}"#), Ok(Some(won)), "whatever it is");
+        assert!(code("7").is_err() && code("{}").is_err(), "nobody knows whether the fan has won");
     }
 
     #[test]
