@@ -162,13 +162,14 @@ impl EmbeddedStore<'_> {
         has_own_queues: bool,
         queues: &Arc<dyn QueueBackend>,
     ) -> Result<Arc<dyn TopicBackend>> {
-        Ok(match configured {
+        let topics: Arc<dyn TopicBackend> = match configured {
             _ if self.declared.topics.is_empty() => Arc::new(NoTopics),
             Some(_) if has_own_queues => bail!(NEEDS_QUEUES),
             Some(topics) => topics,
             None if has_own_queues => self.get()?,
             None => Arc::new(self.get()?.topics_over(queues.clone())),
-        })
+        };
+        Ok(topics)
     }
 }
 
