@@ -280,3 +280,20 @@ fn a_backend_that_is_not_built_in_is_named() {
         .to_string();
     expect_test::expect![[r#"r.toml:1:2: this program was built without the backend "sqs"; build host-adapters with --features sqs, in queues"#]].assert_eq(&told);
 }
+
+/// They would deliver to queues that no source reads.
+#[tokio::test]
+async fn topics_in_sns_need_queues_in_sqs() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = "spin_manifest_version = 2\n[application]\nname = \"t\"\n[application.tool.host-adapters]\n\
+                    queues = { q = {} }\ntopics = { t = { subscriptions = [{ queue = \"q\" }] } }\n";
+    let provided = crate::manifest::ProvidedVariables::default();
+    let app = crate::manifest::parse(Path::new("spin.toml"), manifest, &provided).unwrap();
+    let section = "[topics]\ntype = \"sns\"\nregion = \"us-east-1\"\nendpoint = \"http://127.0.0.1:1\"\n\
+                   credentials = { access_key_id = \"AKIA\", secret_access_key = { env = \"SET\" } }\n";
+    let config = parse_for(&app.declared(), folder.path(), section).unwrap();
+    let refused = super::open(&app, folder.path(), &config, super::services(&app, None).unwrap()).await.err().unwrap();
+    assert!(refused.to_string().contains("add [queues], or remove [topics]"), "{refused:#}");
+    let embedded = parse_for(&app.declared(), folder.path(), "").unwrap();
+    assert!(super::open(&app, folder.path(), &embedded, super::services(&app, None).unwrap()).await.is_ok());
+}
