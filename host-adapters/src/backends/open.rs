@@ -6,7 +6,7 @@ use super::identity;
 use crate::manifest::App;
 use crate::manifest::runtime_config::RuntimeConfig;
 use anyhow::{Context, Result, anyhow, bail};
-use backend_embedded::{Embedded, EmbeddedCache};
+use backend_embedded::{Embedded, EmbeddedCache, FanOut};
 use host_adapters_platform::clock::Clock;
 use host_adapters_platform::task::{ExecutionTable, NoTasks, TaskBackend};
 use host_adapters_platform::{
@@ -167,7 +167,7 @@ impl EmbeddedStore<'_> {
             Some(_) if has_own_queues => bail!(NEEDS_QUEUES),
             Some(topics) => topics,
             None if has_own_queues => self.get()?,
-            None => Arc::new(self.get()?.topics_over(queues.clone())),
+            None => Arc::new(FanOut::open(self.declared, queues.clone(), Clock::wall())?),
         };
         Ok(topics)
     }

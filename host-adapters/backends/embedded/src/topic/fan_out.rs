@@ -3,24 +3,33 @@
 //! attempt then repeats the message in the queues that have it already.
 
 use super::{Deliveries, Topics};
+use crate::store::OpenError;
 use host_adapters_platform::clock::Clock;
-use host_adapters_platform::{QueueBackend, Result, TopicBackend};
+use host_adapters_platform::{Declared, QueueBackend, Result, TopicBackend};
 use host_adapters_records::queue::Message;
 use host_adapters_records::topic::TopicMessage;
 use host_adapters_records::{Error, ErrorKind};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Topics of an embedded store over queues of another backend.
+/// The host's own topics over queues of another backend.
 pub struct FanOut {
-    topics: Arc<Topics>,
+    topics: Topics,
     queues: Arc<dyn QueueBackend>,
     clock: Clock,
 }
 
 impl FanOut {
-    pub(super) fn new(topics: Arc<Topics>, queues: Arc<dyn QueueBackend>, clock: Clock) -> Self {
-        Self { topics, queues, clock }
+    /// The declared topics over these queues.
+    ///
+    /// # Errors
+    /// When a topic cannot deliver as it is declared.
+    pub fn open(
+        declared: &Declared,
+        queues: Arc<dyn QueueBackend>,
+        clock: Clock,
+    ) -> std::result::Result<Self, OpenError> {
+        Ok(Self { topics: Topics::compile(declared)?, queues, clock })
     }
 
     /// Sends messages to a queue, each with the index of its answer; returns the indices of those that failed.

@@ -16,7 +16,7 @@ use delivery::Published;
 use host_adapters_filter::SubscriptionFilter;
 use host_adapters_platform::names::unknown;
 use host_adapters_platform::topic::check_message;
-use host_adapters_platform::{Declared, QueueBackend, Result, SubscriptionSpec, TopicBackend, TopicSpec};
+use host_adapters_platform::{Declared, Result, SubscriptionSpec, TopicBackend, TopicSpec};
 use host_adapters_records::queue::Message;
 use host_adapters_records::topic::TopicMessage;
 use rusqlite::Connection;
@@ -49,7 +49,7 @@ impl Topics {
     /// Compiles the filters.
     pub(super) fn compile(declared: &Declared) -> std::result::Result<Self, OpenError> {
         let queues: Vec<&String> = declared.queues.keys().collect();
-        let compile = |(name, spec): (&String, &TopicSpec)| {
+        let compile = |(name, spec): (&String, &TopicSpec)| -> std::result::Result<(String, Arc<Topic>), OpenError> {
             let subscriptions = spec.subscriptions.iter().map(|it| Subscription::compile(it, &queues));
             let subscriptions = subscriptions.collect::<std::result::Result<Vec<_>, String>>();
             let refused = |problem| OpenError::Topic { topic: name.clone(), problem };
@@ -103,11 +103,6 @@ impl Topic {
 }
 
 impl Embedded {
-    /// The topics of this store for queues of another backend.
-    pub fn topics_over(&self, queues: Arc<dyn QueueBackend>) -> FanOut {
-        FanOut::new(Arc::clone(&self.topics), queues, self.clock.clone())
-    }
-
     /// Stores deliveries, all or none of them.
     async fn deliver(&self, job: Vec<(Arc<Queue>, Message)>) -> Result<()> {
         let mut queues: Vec<Arc<Queue>> = Vec::new();
