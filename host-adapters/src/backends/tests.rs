@@ -10,7 +10,9 @@ use backend_s3::S3Config;
 use backend_sns::SnsConfig;
 use backend_sqs::SqsConfig;
 use backend_step_functions::StepFunctionsConfig;
-use host_adapters_platform::{DataStreamSpec, Declared, QueueSpec, TableSpec, TopicSpec};
+use host_adapters_platform::{DataStreamSpec, Declared, QueueSpec, ServiceBackend, TableSpec, TopicSpec};
+use host_adapters_records::service::{ServiceRequest, ServiceResponse};
+use host_adapters_records::{Caller, Error, ErrorKind};
 use std::any::Any;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -281,6 +283,15 @@ fn a_backend_that_is_not_built_in_is_named() {
     expect_test::expect![[r#"r.toml:1:2: this program was built without the backend "sqs"; build host-adapters with --features sqs, in queues"#]].assert_eq(&told);
 }
 
+struct NoServices;
+
+#[async_trait::async_trait]
+impl ServiceBackend for NoServices {
+    async fn call(&self, _: Caller<'_>, service: &str, _: ServiceRequest) -> Result<ServiceResponse, Error> {
+        Err(Error::new(ErrorKind::NotFound, service))
+    }
+}
+
 /// They would deliver to queues that no source reads.
 #[tokio::test]
 async fn topics_in_sns_need_queues_in_sqs() {
@@ -292,8 +303,8 @@ async fn topics_in_sns_need_queues_in_sqs() {
     let section = "[topics]\ntype = \"sns\"\nregion = \"us-east-1\"\nendpoint = \"http://127.0.0.1:1\"\n\
                    credentials = { access_key_id = \"AKIA\", secret_access_key = { env = \"SET\" } }\n";
     let config = parse_for(&app.declared(), folder.path(), section).unwrap();
-    let refused = super::open(&app, folder.path(), &config, super::services(&app, None).unwrap()).await.err().unwrap();
+    let refused = super::open(&app, folder.path(), &config, NoServices).await.err().unwrap();
     assert!(refused.to_string().contains("add [queues], or remove [topics]"), "{refused:#}");
     let embedded = parse_for(&app.declared(), folder.path(), "").unwrap();
-    assert!(super::open(&app, folder.path(), &embedded, super::services(&app, None).unwrap()).await.is_ok());
+    assert!(super::open(&app, folder.path(), &embedded, NoServices).await.is_ok());
 }
