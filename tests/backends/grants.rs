@@ -9,6 +9,7 @@ use host_adapters_records::objects::{ByteRange, GetRange, Head, List, Put};
 use host_adapters_records::queue::SendBatch;
 use host_adapters_records::service::{CallService, ServiceRequest, ServiceResponse};
 use host_adapters_records::table::{BatchGet, BatchUpdate, BatchWrite, Query, Update};
+use host_adapters_records::topic::PublishBatch;
 use host_adapters_records::{Caller, Error, ErrorKind, Platform};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -18,8 +19,9 @@ use tests::contract::suites::backend::{BUCKET, COLLECTION, DATA_STREAM, QUEUE, T
 use tests::contract::suites::data_streams::record;
 use tests::contract::suites::queue::message;
 use tests::contract::suites::table::key;
+use tests::contract::suites::topics::{LONE_TOPIC, topic_message};
 
-const FUNCTIONS: [&str; 22] = [
+const FUNCTIONS: [&str; 23] = [
     "batch-get",
     "batch-write",
     "batch-update",
@@ -38,6 +40,7 @@ const FUNCTIONS: [&str; 22] = [
     "put",
     "list",
     "put-records",
+    "publish",
     "verify",
     "call",
     "versions",
@@ -58,12 +61,14 @@ impl ServiceBackend for Answers {
 
 /// Reads grants as `spin.toml` has them, of an application in which every name of these tests is declared.
 fn read(grants: &Value) -> Result<(Declared, Grants), ManifestErrors> {
-    let names: String = [TABLE, QUEUE, DATA_STREAM, "other"].map(|name| format!("{name} = {{}}\n")).concat();
+    let names: String =
+        [TABLE, QUEUE, DATA_STREAM, LONE_TOPIC, "other"].map(|name| format!("{name} = {{}}\n")).concat();
     let services = [SERVICE, "other"].map(|name| format!("{name} = {{ upstream = \"http://{name}\" }}\n")).concat();
     let text = format!(
         "spin_manifest_version = 2\n[application]\nname = \"grants\"\n[application.tool.host-adapters]\n\
          collections = [\"{COLLECTION}\"]\nbuckets = [\"{BUCKET}\", \"other\"]\n[application.tool.host-adapters.tables]\n{names}\
          [application.tool.host-adapters.queues]\n{names}[application.tool.host-adapters.data_streams]\n{names}\
+         [application.tool.host-adapters.topics]\n{names}\
          [application.tool.host-adapters.services]\n{services}[application.tool.host-adapters.clients.worker]\n\
          token = \"t\"\ngrants = {}\n",
         grants.to_string().replace("\":", "\" = ")
@@ -160,6 +165,10 @@ async fn call(platform: &PlatformService, name: &str, function: &str) -> Result<
             let args = PutRecords { stream: DATA_STREAM.into(), records: vec![record("k", "x")] };
             platform.data_streams_put_records(caller, args).await.map(drop)
         }
+        "publish" => {
+            let args = PublishBatch { topic: LONE_TOPIC.into(), messages: vec![topic_message("m", vec![])] };
+            platform.topic_publish_batch(caller, args).await.map(drop)
+        }
         "verify" => platform.identity_verify(caller, Verify { token: "t".into() }).await.map(drop),
         "call" => platform.service_call(caller, request()).await.map(drop),
         "versions" => platform.check_read_components(name),
@@ -196,6 +205,9 @@ async fn allow_what_they_name_and_nothing_else() {
         (json!({"data_streams": {DATA_STREAM: "put"}}), vec!["put-records"]),
         (json!({"data_streams": {"*": "put"}}), vec!["put-records"]),
         (json!({"data_streams": {"other": "put"}}), vec![]),
+        (json!({"topics": [LONE_TOPIC]}), vec!["publish"]),
+        (json!({"topics": ["*"]}), vec!["publish"]),
+        (json!({"topics": ["other"]}), vec![]),
         (json!({"identity": true}), vec!["verify"]),
         (json!({"services": [SERVICE]}), vec!["call"]),
         (json!({"services": ["other"]}), vec![]),
@@ -277,6 +289,7 @@ async fn say_what_to_write() {
         ("put", "`objects/scrubbed/1.csv`", r#"objects = { "objects" = ["write"] } (or, of a part, "#),
         ("list", "`objects/scrubbed/1.csv`", r#"objects = { "objects" = ["list"] } (or, of a part, "#),
         ("put-records", DATA_STREAM, r#"data_streams = { "contractStream" = "put" }"#),
+        ("publish", LONE_TOPIC, r#"topics = ["contractLoneTopic"]"#),
         ("verify", "tokens", "identity = true"),
         ("call", SERVICE, r#"services = ["contract-service"]"#),
         ("versions", "components", r#"components = "read""#),
@@ -299,6 +312,7 @@ async fn say_of_an_unknown_name_that_it_is_not_declared() {
         (vec!["find", "find-page", "replace", "update-one"], "collection", COLLECTION),
         (vec!["head", "get-range", "put", "list"], "bucket", BUCKET),
         (vec!["put-records"], "data stream", DATA_STREAM),
+        (vec!["publish"], "topic", LONE_TOPIC),
         (vec!["call"], "service", SERVICE),
     ] {
         for function in functions {
@@ -328,6 +342,8 @@ fn refuse_unknown_words() {
             json!({"data_streams": {"contractSteam": "put"}}),
             "unknown data stream \"contractSteam\"; write \"contractStream\"",
         ),
+        (json!({"topics": {LONE_TOPIC: "publish"}}), "topics is of type"),
+        (json!({"topics": ["contractLoneTopc"]}), "unknown topic \"contractLoneTopc\"; write \"contractLoneTopic\""),
         (json!({"services": "all"}), "services"),
         (json!({"identity": "yes"}), "identity"),
         (json!({"components": "write"}), "write"),

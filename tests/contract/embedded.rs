@@ -2,9 +2,10 @@
 
 use crate::contract::suites::backend::{
     BUCKET, Backend, COLLECTION, DATA_STREAM, DEAD_LETTERS, FIFO_DEAD_LETTERS, FIFO_QUEUE, LOOSE_QUEUE, MAX_RECEIVES,
-    OTHER_BUCKET, OTHER_COLLECTION, PLAIN_TABLE, QUEUE, SHARDS, TABLE, WORKER,
+    OTHER_BUCKET, OTHER_COLLECTION, PLAIN_TABLE, QUEUE, SHARDS, TABLE, Topics, WORKER,
 };
 use crate::contract::suites::tasks::TaskStore;
+use crate::contract::suites::topics;
 use backend_embedded::{DataStreams, Embedded, EmbeddedCache};
 use host_adapters_platform::clock::Clock;
 use host_adapters_platform::task::{ExecutionTable, TaskBackend};
@@ -57,6 +58,9 @@ impl Backend for Opened {
     fn data_stream_reader(&self) -> &dyn DataStreamReader {
         &self.data_streams
     }
+    async fn topics(&self) -> Topics<'_> {
+        Topics { topics: &self.embedded, queues: &self.embedded }
+    }
     fn cache(&self) -> &dyn CacheBackend {
         &self.cache
     }
@@ -77,6 +81,7 @@ impl Opened {
             queues: backend.clone(),
             documents: backend.clone(),
             data_streams: Arc::new(self.data_streams.clone()),
+            topics: backend.clone(),
             objects: backend,
             identity: None,
             services: None,
@@ -104,17 +109,16 @@ pub fn config() -> Declared {
     };
     let in_order = QueueSpec { dead_letter_queue: Some(FIFO_DEAD_LETTERS.to_owned()), ..queue.clone() };
     let stream = TableSpec { stream: true, consumers: [WORKER.to_owned()].into() };
+    let queues =
+        [(QUEUE.to_owned(), queue), (LOOSE_QUEUE.to_owned(), QueueSpec::default()), (FIFO_QUEUE.to_owned(), in_order)];
+    let of_topics = topics::QUEUES.map(|queue| (queue.to_owned(), QueueSpec::default()));
     Declared {
         tables: [(TABLE.to_owned(), stream), (PLAIN_TABLE.to_owned(), TableSpec::default())].into(),
-        queues: [
-            (QUEUE.to_owned(), queue),
-            (LOOSE_QUEUE.to_owned(), QueueSpec::default()),
-            (FIFO_QUEUE.to_owned(), in_order),
-        ]
-        .into(),
+        queues: queues.into_iter().chain(of_topics).collect(),
         collections: [COLLECTION.to_owned(), OTHER_COLLECTION.to_owned()].into(),
         buckets: [BUCKET.to_owned(), OTHER_BUCKET.to_owned()].into(),
         data_streams: [(DATA_STREAM.to_owned(), DataStreamSpec { shards: SHARDS })].into(),
+        topics: topics::topics(),
         tasks: [WORKER.to_owned()].into(),
         ..Declared::default()
     }

@@ -93,6 +93,9 @@ forward! {
     data_streams "data-streams" {
         "put-records" put_records(stream: String, records: Vec<data_streams::DataRecord>) -> Vec<Result<String, Error>>;
     }
+    topic "topic" {
+        "publish-batch" publish_batch(topic: String, messages: Vec<topic::TopicMessage>) -> Vec<Result<String, Error>>;
+    }
     identity "identity" {
         "verify" verify(token: String) -> identity::Claims;
     }

@@ -57,6 +57,8 @@ by_name! {
     objects: GrantedObjects = "bucket" in buckets;
     /// What may be done with a data stream: put records.
     data_streams: Granted<DataStreamAccess> = "data stream" in data_streams;
+    /// Topics to which messages may be published.
+    topics: Names = "topic" in topics;
     /// Services that may be called.
     services: Names = "service" in services;
 }

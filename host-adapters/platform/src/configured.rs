@@ -3,7 +3,7 @@
 use crate::task::{ExecutionTable, TaskBackend};
 use crate::{
     DataStreamBackend, DataStreamReader, Declared, DocumentsBackend, FailureTable, ObjectsBackend, QueueBackend,
-    QueueBrowser, Result, StreamBackend, TableBackend,
+    QueueBrowser, Result, StreamBackend, TableBackend, TopicBackend,
 };
 use host_adapters_records::cache::CacheBackend;
 use std::any::Any;
@@ -71,6 +71,8 @@ pub enum Opened {
     Objects(Arc<dyn ObjectsBackend>),
     /// `data-streams`, and how they are read.
     DataStreams(Arc<dyn DataStreamBackend>, Arc<dyn DataStreamReader>),
+    /// `topic`.
+    Topics(Arc<dyn TopicBackend>),
     /// `spin:redis`.
     Cache(Arc<dyn CacheBackend>),
     /// The executions of tasks, and how they are started, where that is not the business of another program.

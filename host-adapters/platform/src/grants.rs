@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// documents = { campaigns = "read" }
 /// objects = { "scoring-bucket/scrubbed/" = ["read", "list"] }
 /// data_streams = { scoresStream = "put" }
+/// topics = ["dataSns"]
 /// identity = true
 /// services = ["entry"]
 /// ```
@@ -32,6 +33,8 @@ pub struct Grants {
     pub objects: BTreeMap<String, ObjectAccess>,
     /// Data streams by name.
     pub data_streams: BTreeMap<String, DataStreamAccess>,
+    /// Topics to which messages may be published.
+    pub topics: BTreeSet<String>,
     /// Whether tokens may be verified.
     pub identity: bool,
     /// Services that may be called.
@@ -220,6 +223,9 @@ needs! {
     PutRecords(name: &'a str) of "data stream" name in data_streams:
         |grants| grants.data_streams.contains_key(name),
         by_name("put records into the data stream", name, "data_streams", "put");
+    Publish(name: &'a str) of "topic" name in topics:
+        |grants| grants.topics.contains(name),
+        (format!("publish to the topic `{name}`"), format!("topics = [\"{name}\"]"));
     Identity: |grants| grants.identity, ("verify tokens".to_owned(), "identity = true".to_owned());
     CallService(name: &'a str) of "service" name in services:
         |grants| grants.services.contains(name),
@@ -275,6 +281,7 @@ impl Grants {
                 !self.data_streams.is_empty(),
                 r#"data_streams = { "<stream>" = "put" }"#,
             ),
+            ("registration:platform/topic", !self.topics.is_empty(), r#"topics = ["<topic>"]"#),
             ("registration:platform/identity", self.identity, "identity = true"),
             ("registration:platform/service", !self.services.is_empty(), r#"services = ["<service>"]"#),
         ];

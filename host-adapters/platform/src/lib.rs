@@ -5,7 +5,8 @@
 //! - `backend`: what sources need of backends, and `absent`: what stands for a backend that does not exist; [`task`]: what
 //!   is needed from those that store executions.
 //! - [`circuit_breaker`], [`retry`]: stop the use of a dependency that is down, and the waits in between.
-//! - [`limits`]: what every backend accepts, checked before one is asked (for data streams in [`data_streams`]);
+//! - [`limits`]: what every backend accepts, checked before one is asked (for data streams in [`data_streams`], for topics in
+//!   [`topic`]);
 //!   [`filter`], [`find`], [`update`], [`names`], [`fifo`], [`node`], [`objects`]: shared by backends.
 
 mod absent;
@@ -34,9 +35,10 @@ pub mod retry;
 mod service;
 mod table;
 pub mod task;
+pub mod topic;
 pub mod update;
 
-pub use absent::{NoFailures, NoStreams};
+pub use absent::{NoFailures, NoStreams, NoTopics};
 pub use backend::*;
 pub use configured::{Backend, Difference, Opened};
 pub use data_streams::{DataStreamAccess, DataStreamBackend, DataStreamSpec, hash_key};
@@ -49,6 +51,7 @@ pub use objects::ObjectsBackend;
 pub use queue::QueueBackend;
 pub use service::ServiceBackend;
 pub use table::TableBackend;
+pub use topic::{FilterScope, SubscriptionSpec, TopicBackend, TopicSpec};
 
 use grants::Need;
 use host_adapters_failpoint::{self as failpoint, Step};
@@ -73,6 +76,8 @@ pub struct PlatformService {
     pub objects: Arc<dyn ObjectsBackend>,
     /// Behind `data-streams`.
     pub data_streams: Arc<dyn DataStreamBackend>,
+    /// Behind `topic`.
+    pub topics: Arc<dyn TopicBackend>,
     /// Behind `identity`; without it no token can be verified.
     pub identity: Option<Arc<dyn IdentityBackend>>,
     /// Behind `service`; without it there are no services.

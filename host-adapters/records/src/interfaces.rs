@@ -58,6 +58,11 @@ macro_rules! platform_functions {
                     stream: String, records: Vec<$crate::data_streams::DataRecord>
                 ) of stream -> Vec<Result<String, $crate::Error>>;
             }
+            topic "topic" {
+                topic_publish_batch "publish-batch" PublishBatch(
+                    topic: String, messages: Vec<$crate::topic::TopicMessage>
+                ) of topic -> Vec<Result<String, $crate::Error>>;
+            }
             identity "identity" {
                 identity_verify "verify" Verify(token: String) -> $crate::identity::Claims;
             }
@@ -274,6 +279,23 @@ pub mod data_streams {
             partition_key = "partition-key": String,
             /// At most 1 MiB together with the key.
             data: Vec<u8>,
+        }
+    }
+}
+
+/// Records of `topic`.
+pub mod topic {
+    use crate::Attribute;
+
+    record! {
+        /// A message to publish.
+        #[derive(Default)]
+        TopicMessage {
+            /// The body, not empty; at most 256 KiB with its attributes.
+            body: String,
+            /// Their names differ. `String.Array` is a list, as JSON.
+            #[serde(default)]
+            attributes: Vec<Attribute>,
         }
     }
 }

@@ -27,6 +27,7 @@ pub mod table;
 pub mod table_limits;
 pub mod table_update;
 pub mod tasks;
+pub mod topics;
 
 use futures::FutureExt;
 use std::panic::AssertUnwindSafe;
@@ -121,6 +122,11 @@ macro_rules! contract_cases_of_aws {
                 sets_and_removes, makes_an_absent_item, checks_conditions, holds_where_absent_or_equal,
                 holds_where_absent_or_less, adds_to_numbers, refuses_to_add, adds_once, case_01_adds_to_every_digit, compares_by_value,
                 fails_one_by_one, refuses_wrong_paths, keeps_the_size_limit, case_01_compares_every_digit,
+            ],
+            topics: [
+                delivers_raw_and_wrapped, keeps_lists_and_bytes_of_attributes, filters_by_attributes,
+                filters_by_the_body, refuses_one_and_takes_the_rest, takes_any_number, accepts_what_just_fits,
+                knows_its_names,
             ],
         }
     };

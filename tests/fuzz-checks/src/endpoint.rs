@@ -8,6 +8,7 @@ use host_adapters_manifest::{App, ProvidedVariables, parse};
 use host_adapters_platform::clock::Clock;
 use host_adapters_platform::{
     Access, DataStreamAccess, DataStreamSpec, Declared, Grants, ObjectAccess, PlatformService, QueueAccess,
+    SubscriptionSpec, TopicSpec,
 };
 use host_adapters_records::{self as records, Caller, ErrorKind, Function, Platform, platform_functions};
 use http::Request;
@@ -25,6 +26,7 @@ const WORKER_TOKEN: &str = "worker-token";
 const CALLER: &str = "caller";
 const BUCKET: &str = "objects";
 const STREAM: &str = "records";
+const TOPIC: &str = "topic";
 
 thread_local! {
     static HOST: OnceCell<Host> = const { OnceCell::new() };
@@ -65,7 +67,9 @@ impl Host {
             .expect("the manifest has no diagnostic");
         let folder = tempfile::tempdir().expect("a folder");
         let clock = Clock::manual(1_705_312_800_000);
+        let subscriptions = vec![SubscriptionSpec::of_all("saveEntriesQueue")];
         let declared = Declared {
+            topics: [(TOPIC.to_owned(), TopicSpec { subscriptions })].into(),
             buckets: [BUCKET.to_owned()].into(),
             data_streams: [(STREAM.to_owned(), DataStreamSpec { shards: 2 })].into(),
             ..app.declared()
@@ -78,6 +82,7 @@ impl Host {
             documents: [("campaigns".to_owned(), Access::ReadWrite)].into(),
             objects: [(BUCKET.to_owned(), ObjectAccess { read: true, write: true, list: true })].into(),
             data_streams: [(STREAM.to_owned(), DataStreamAccess::Put)].into(),
+            topics: [TOPIC.to_owned()].into(),
             ..Grants::default()
         };
         let platform = PlatformService {
@@ -87,6 +92,7 @@ impl Host {
             queues: store.clone(),
             documents: store.clone(),
             data_streams: std::sync::Arc::new(store.data_streams()),
+            topics: store.clone(),
             objects: store,
             identity: None,
             services: None,

@@ -118,6 +118,14 @@ pub enum OpenError {
         /// The file.
         path: String,
     },
+    /// A topic cannot deliver as it is declared.
+    #[error("the topic {topic}: {problem}")]
+    Topic {
+        /// The topic.
+        topic: String,
+        /// What is wrong with one of its subscriptions.
+        problem: String,
+    },
     /// The folder of objects cannot be made or read.
     #[error("failed to open the folder of objects {path}: {error}; check that it can be written")]
     Objects {
