@@ -10,8 +10,8 @@ use backend_embedded::{Embedded, EmbeddedCache};
 use host_adapters_platform::clock::Clock;
 use host_adapters_platform::task::{ExecutionTable, NoTasks, TaskBackend};
 use host_adapters_platform::{
-    DataStreamBackend, DataStreamReader, Declared, DocumentsBackend, FailureTable, ObjectsBackend, Opened,
-    PlatformService, QueueBackend, QueueBrowser, ServiceBackend, StreamBackend, TableBackend,
+    DataStreamBackend, DataStreamReader, Declared, DocumentsBackend, EventLogBackend, FailureTable, ObjectsBackend,
+    Opened, PlatformService, QueueBackend, QueueBrowser, ServiceBackend, StreamBackend, TableBackend,
 };
 use host_adapters_records::cache::CacheBackend;
 use host_adapters_sources::SourceStores;
@@ -53,6 +53,7 @@ pub async fn open(app: &App, data: &Path, config: &RuntimeConfig, services: impl
         data_streams: opened.data_streams.0.clone(),
         identity: identity(app)?,
         services: Some(Arc::new(services)),
+        event_log: opened.event_log,
     };
     let ((queues, browser), (_, streams, failures)) = (opened.queues, opened.tables);
     let (_, data_streams) = opened.data_streams;
@@ -70,12 +71,13 @@ struct Sections {
     data_streams: (Arc<dyn DataStreamBackend>, Arc<dyn DataStreamReader>),
     cache: Arc<dyn CacheBackend>,
     tasks: (Arc<dyn TaskBackend>, Option<Arc<dyn ExecutionTable>>),
+    event_log: Arc<dyn EventLogBackend>,
 }
 
 impl Sections {
     async fn open(declared: &Declared, data: &Path, config: &RuntimeConfig) -> Result<Self> {
         let (mut tables, mut queues, mut documents, mut objects) = (None, None, None, None);
-        let (mut data_streams, mut cache, mut tasks) = (None, None, None);
+        let (mut data_streams, mut cache, mut tasks, mut event_log) = (None, None, None, None);
         for (section, backend) in config.backends() {
             let place = || format!("[{section}] of the runtime configuration");
             let opened = backend.open(declared, data).await.map_err(|wrong| anyhow!(wrong)).with_context(place)?;
@@ -88,6 +90,7 @@ impl Sections {
                 Opened::DataStreams(backend, reader) => data_streams = Some((backend, reader)),
                 Opened::Cache(backend) => cache = Some(backend),
                 Opened::Tasks(backend, executions) => tasks = Some((backend, executions)),
+                Opened::EventLog(backend) => event_log = Some(backend),
             }
         }
         let mut store = EmbeddedStore { declared, data, opened: None };
@@ -126,6 +129,10 @@ impl Sections {
                 Some(tasks) => tasks,
                 None if declared.tasks.is_empty() => (Arc::new(NoTasks), None),
                 None => (store.get()?, Some(store.get()?)),
+            },
+            event_log: match event_log {
+                Some(event_log) => event_log,
+                None => store.get()?,
             },
         })
     }

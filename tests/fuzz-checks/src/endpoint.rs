@@ -7,7 +7,8 @@ use bytes::Bytes;
 use host_adapters_manifest::{App, ProvidedVariables, parse};
 use host_adapters_platform::clock::Clock;
 use host_adapters_platform::{
-    Access, DataStreamAccess, DataStreamSpec, Declared, Grants, ObjectAccess, PlatformService, QueueAccess,
+    Access, DataStreamAccess, DataStreamSpec, Declared, EventLogAccess, Grants, LogTopicSpec, ObjectAccess,
+    PlatformService, QueueAccess,
 };
 use host_adapters_records::{self as records, Caller, ErrorKind, Function, Platform, platform_functions};
 use http::Request;
@@ -25,6 +26,7 @@ const WORKER_TOKEN: &str = "worker-token";
 const CALLER: &str = "caller";
 const BUCKET: &str = "objects";
 const STREAM: &str = "records";
+const TOPIC: &str = "events";
 
 thread_local! {
     static HOST: OnceCell<Host> = const { OnceCell::new() };
@@ -68,6 +70,7 @@ impl Host {
         let declared = Declared {
             buckets: [BUCKET.to_owned()].into(),
             data_streams: [(STREAM.to_owned(), DataStreamSpec { shards: 2 })].into(),
+            event_log: [(TOPIC.to_owned(), LogTopicSpec { partitions: 2 })].into(),
             ..app.declared()
         };
         let store = Embedded::open_with_clock(&folder.path().join("store"), &declared, clock).expect("a store");
@@ -78,6 +81,7 @@ impl Host {
             documents: [("campaigns".to_owned(), Access::ReadWrite)].into(),
             objects: [(BUCKET.to_owned(), ObjectAccess { read: true, write: true, list: true })].into(),
             data_streams: [(STREAM.to_owned(), DataStreamAccess::Put)].into(),
+            event_log: [(TOPIC.to_owned(), EventLogAccess::Produce)].into(),
             ..Grants::default()
         };
         let platform = PlatformService {
@@ -87,9 +91,10 @@ impl Host {
             queues: store.clone(),
             documents: store.clone(),
             data_streams: std::sync::Arc::new(store.data_streams()),
-            objects: store,
+            objects: store.clone(),
             identity: None,
             services: None,
+            event_log: store,
         };
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         Self { app, platform, runtime, _folder: folder }

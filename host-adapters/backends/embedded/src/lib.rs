@@ -1,5 +1,5 @@
-//! The embedded backend: tables with streams, queues, documents, data streams, the failures of messages and the executions
-//! of tasks in one durable SQLite file, objects in a folder beside it, and a cache in memory.
+//! The embedded backend: tables with streams, queues, documents, data streams, the event log, the failures of messages and the
+//! executions of tasks in one durable SQLite file, objects in a folder beside it, and a cache in memory.
 //!
 //! A write is answered after its fsync, so what was acknowledged survives a crash at any moment. One thread writes
 //! ([`store`]), grouping what waits into one commit; a write and its stream record are one transaction. The file can be
@@ -9,6 +9,7 @@ mod cache;
 mod data_streams;
 mod documents;
 mod due;
+mod event_log;
 mod failures;
 mod names;
 mod objects;
@@ -69,7 +70,7 @@ impl Embedded {
         Ok(Self { store: Arc::new(store), names, buckets: Arc::new(buckets), puts, notifications, clock })
     }
 
-    /// Drops expired data: settled stream records, messages past their retention, old executions. The backend does so
+    /// Drops expired data: settled stream records, old records of the event log, messages past their retention, old executions. The backend does so
     /// by itself every second.
     pub async fn prune(&self) -> host_adapters_platform::Result<()> {
         let (names, clock) = (Arc::clone(&self.names), self.clock.clone());

@@ -71,6 +71,7 @@ impl Store {
             data_streams: self.streams(),
             identity: None,
             services: None,
+            event_log: self.embedded.clone(),
         }
     }
 
