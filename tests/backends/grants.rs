@@ -4,6 +4,7 @@ use host_adapters_manifest::{ManifestErrors, ProvidedVariables};
 use host_adapters_platform::{Declared, Grants, PlatformService, ServiceBackend};
 use host_adapters_records::data_streams::PutRecords;
 use host_adapters_records::documents::{Find, FindOne, FindQuery, ReplaceOne, UpdateOne};
+use host_adapters_records::event_log::Produce;
 use host_adapters_records::identity::Verify;
 use host_adapters_records::objects::{ByteRange, GetRange, Head, List, Put};
 use host_adapters_records::queue::SendBatch;
@@ -17,11 +18,12 @@ use std::sync::Arc;
 use tests::contract::embedded::{Opened, open};
 use tests::contract::suites::backend::{BUCKET, COLLECTION, DATA_STREAM, QUEUE, TABLE};
 use tests::contract::suites::data_streams::record;
+use tests::contract::suites::event_log::{self, TOPIC};
 use tests::contract::suites::queue::message;
 use tests::contract::suites::table::key;
 use tests::contract::suites::topics::{LONE_TOPIC, topic_message};
 
-const FUNCTIONS: [&str; 23] = [
+const FUNCTIONS: [&str; 26] = [
     "batch-get",
     "batch-write",
     "batch-update",
@@ -45,6 +47,9 @@ const FUNCTIONS: [&str; 23] = [
     "call",
     "versions",
     "swap",
+    "produce",
+    "partitions",
+    "read-log",
 ];
 
 const SERVICE: &str = "contract-service";
@@ -69,6 +74,7 @@ fn read(grants: &Value) -> Result<(Declared, Grants), ManifestErrors> {
          collections = [\"{COLLECTION}\"]\nbuckets = [\"{BUCKET}\", \"other\"]\n[application.tool.host-adapters.tables]\n{names}\
          [application.tool.host-adapters.queues]\n{names}[application.tool.host-adapters.data_streams]\n{names}\
          [application.tool.host-adapters.topics]\n{names}\
+         [application.tool.host-adapters.event_log]\n\"{TOPIC}\" = {{}}\nother = {{}}\n\
          [application.tool.host-adapters.services]\n{services}[application.tool.host-adapters.clients.worker]\n\
          token = \"t\"\ngrants = {}\n",
         grants.to_string().replace("\":", "\" = ")
@@ -171,6 +177,12 @@ async fn call(platform: &PlatformService, name: &str, function: &str) -> Result<
         }
         "verify" => platform.identity_verify(caller, Verify { token: "t".into() }).await.map(drop),
         "call" => platform.service_call(caller, request()).await.map(drop),
+        "produce" => {
+            let args = Produce { topic: TOPIC.into(), records: vec![event_log::record("k", "v")] };
+            platform.event_log_produce(caller, args).await.map(drop)
+        }
+        "partitions" => platform.log_partitions(name, TOPIC).await.map(drop),
+        "read-log" => platform.read_log(name, TOPIC, 0, None, 1).await.map(drop),
         "versions" => platform.check_read_components(name),
         "swap" => platform.check_swap_components(name),
         other => panic!("{other}"),
@@ -213,6 +225,13 @@ async fn allow_what_they_name_and_nothing_else() {
         (json!({"services": ["other"]}), vec![]),
         (json!({"components": "read"}), vec!["versions"]),
         (json!({"components": "swap"}), vec!["versions", "swap"]),
+        (json!({"event_log": {TOPIC: "produce"}}), vec!["produce"]),
+        (json!({"event_log": {TOPIC: "read"}}), vec!["partitions", "read-log"]),
+        (json!({"event_log": {"contract.*": "produce"}}), vec!["produce"]),
+        (json!({"event_log": {"c*": "produce", TOPIC: "read"}}), vec!["produce", "partitions", "read-log"]),
+        (json!({"event_log": {"*": "read"}}), vec!["partitions", "read-log"]),
+        (json!({"event_log": {"other": "produce"}}), vec![]),
+        (json!({"event_log": {"other*": "produce", "o*": "read"}}), vec![]),
     ] {
         let (platform, _opened) = service(grants.clone()).await;
         for function in FUNCTIONS {
@@ -294,6 +313,8 @@ async fn say_what_to_write() {
         ("call", SERVICE, r#"services = ["contract-service"]"#),
         ("versions", "components", r#"components = "read""#),
         ("swap", "components", r#"components = "swap""#),
+        ("produce", TOPIC, r#"event_log = { "contract.events" = "produce" } (or, of several, "#),
+        ("read-log", TOPIC, r#"event_log = { "contract.events" = "read" } (or, of several, "#),
     ] {
         let message = call(&platform, "worker", function).await.unwrap_err().message;
         for part in ["`worker`", resource, line, "[application.tool.host-adapters.clients.worker.grants]"] {
@@ -314,6 +335,7 @@ async fn say_of_an_unknown_name_that_it_is_not_declared() {
         (vec!["put-records"], "data stream", DATA_STREAM),
         (vec!["publish"], "topic", LONE_TOPIC),
         (vec!["call"], "service", SERVICE),
+        (vec!["produce", "partitions", "read-log"], "topic of the event log", TOPIC),
     ] {
         for function in functions {
             let error = call(&platform, "worker", function).await.unwrap_err();
@@ -347,6 +369,9 @@ fn refuse_unknown_words() {
         (json!({"services": "all"}), "services"),
         (json!({"identity": "yes"}), "identity"),
         (json!({"components": "write"}), "write"),
+        (json!({"event_log": {TOPIC: "write"}}), "is not a grant"),
+        (json!({"event_log": {"contract.event": "read"}}), "unknown topic of the event log \"contract.event\"; write"),
+        (json!({"event_log": {"contracts.*": "read"}}), "no topic of the event log begins with \"contracts.\""),
     ] {
         let error = read(&grants).unwrap_err().to_string();
         assert!(error.contains(word), "{error}");

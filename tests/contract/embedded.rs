@@ -4,14 +4,16 @@ use crate::contract::suites::backend::{
     BUCKET, Backend, COLLECTION, DATA_STREAM, DEAD_LETTERS, FIFO_DEAD_LETTERS, FIFO_QUEUE, LOOSE_QUEUE, MAX_RECEIVES,
     OTHER_BUCKET, OTHER_COLLECTION, PLAIN_TABLE, QUEUE, SHARDS, TABLE, Topics, WORKER,
 };
+use crate::contract::suites::event_log::{EventLogStore, OTHER_TOPIC, PARTITIONS, TOPIC};
 use crate::contract::suites::tasks::TaskStore;
 use crate::contract::suites::topics;
 use backend_embedded::{DataStreams, Embedded, EmbeddedCache};
 use host_adapters_platform::clock::Clock;
 use host_adapters_platform::task::{ExecutionTable, TaskBackend};
 use host_adapters_platform::{
-    DataStreamBackend, DataStreamReader, DataStreamSpec, Declared, DocumentsBackend, FailureTable, Grants,
-    ObjectsBackend, PlatformService, QueueBackend, QueueBrowser, QueueSpec, StreamBackend, TableBackend, TableSpec,
+    DataStreamBackend, DataStreamReader, DataStreamSpec, Declared, DocumentsBackend, EventLogBackend, FailureTable,
+    Grants, LogTopicSpec, ObjectsBackend, PlatformService, QueueBackend, QueueBrowser, QueueSpec, StreamBackend,
+    TableBackend, TableSpec,
 };
 use host_adapters_records::cache::CacheBackend;
 use std::path::PathBuf;
@@ -82,9 +84,10 @@ impl Opened {
             documents: backend.clone(),
             data_streams: Arc::new(self.data_streams.clone()),
             topics: backend.clone(),
-            objects: backend,
+            objects: backend.clone(),
             identity: None,
             services: None,
+            event_log: backend,
         }
     }
 }
@@ -120,7 +123,18 @@ pub fn config() -> Declared {
         data_streams: [(DATA_STREAM.to_owned(), DataStreamSpec { shards: SHARDS })].into(),
         topics: topics::topics(),
         tasks: [WORKER.to_owned()].into(),
+        event_log: [
+            (TOPIC.to_owned(), LogTopicSpec { partitions: PARTITIONS }),
+            (OTHER_TOPIC.to_owned(), LogTopicSpec::default()),
+        ]
+        .into(),
         ..Declared::default()
+    }
+}
+
+impl EventLogStore for Opened {
+    fn event_log(&self) -> &dyn EventLogBackend {
+        &self.embedded
     }
 }
 

@@ -102,6 +102,9 @@ forward! {
     service "service" {
         "call" call(service: String, request: service::ServiceRequest) -> service::ServiceResponse;
     }
+    event_log "event-log" {
+        "produce" produce(topic: String, records: Vec<event_log::LogRecord>) -> Vec<Result<(), Error>>;
+    }
 }
 
 /// A function as this end of the gateway knows it.

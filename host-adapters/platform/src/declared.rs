@@ -1,6 +1,7 @@
 //! What an application declares in spin.toml and its backends must have.
 
 use crate::data_streams::{self, DataStreamSpec};
+use crate::event_log::{self, LogTopicSpec};
 use crate::names;
 use crate::objects::Notification;
 use crate::topic::{self, TopicSettings, TopicSpec};
@@ -54,6 +55,9 @@ declared! {
         => BTreeMap<String, DataStreamSpec>;
     /// The topics that there are.
     topics: Blocks<TopicSettings> = NameRule::of("topic", topic::name_fault) => BTreeMap<String, TopicSpec>;
+    /// The topics of the event log that there are.
+    event_log: Blocks<LogTopicSpec> = NameRule::of("log-topic", event_log::name_fault)
+        => BTreeMap<String, LogTopicSpec>;
 }
 
 /// What is wrong with a name, if something is: no backend could have it.

@@ -71,6 +71,11 @@ macro_rules! platform_functions {
                     service: String, request: $crate::service::ServiceRequest
                 ) of service -> $crate::service::ServiceResponse;
             }
+            event_log "event-log" {
+                event_log_produce "produce" Produce(
+                    topic: String, records: Vec<$crate::event_log::LogRecord>
+                ) of topic -> Vec<Result<(), $crate::Error>>;
+            }
         }
     };
 }
@@ -431,6 +436,22 @@ pub mod identity {
             member_id = "member-id": Option<String>,
             /// `idv`: identity verification done, where the token says so.
             idv: Option<bool>,
+        }
+    }
+}
+
+/// Records of `event-log`.
+pub mod event_log {
+    record! {
+        /// A record to produce.
+        LogRecord {
+            /// Records of one key are in one partition, in order; not empty.
+            key: String,
+            /// At most 1 MiB together with key and headers.
+            value: String,
+            /// At most 100, each with a name; a name may repeat.
+            #[serde(default)]
+            headers: Vec<(String, String)>,
         }
     }
 }

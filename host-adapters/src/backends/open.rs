@@ -10,8 +10,9 @@ use backend_embedded::{Embedded, EmbeddedCache, FanOut};
 use host_adapters_platform::clock::Clock;
 use host_adapters_platform::task::{ExecutionTable, NoTasks, TaskBackend};
 use host_adapters_platform::{
-    DataStreamBackend, DataStreamReader, Declared, DocumentsBackend, FailureTable, NoTopics, ObjectsBackend, Opened,
-    PlatformService, QueueBackend, QueueBrowser, ServiceBackend, StreamBackend, TableBackend, TopicBackend,
+    DataStreamBackend, DataStreamReader, Declared, DocumentsBackend, EventLogBackend, FailureTable, NoTopics,
+    ObjectsBackend, Opened, PlatformService, QueueBackend, QueueBrowser, ServiceBackend, StreamBackend, TableBackend,
+    TopicBackend,
 };
 use host_adapters_records::cache::CacheBackend;
 use host_adapters_sources::SourceStores;
@@ -54,6 +55,7 @@ pub async fn open(app: &App, data: &Path, config: &RuntimeConfig, services: impl
         topics: opened.topics,
         identity: identity(app)?,
         services: Some(Arc::new(services)),
+        event_log: opened.event_log,
     };
     let ((queues, browser), (_, streams, failures)) = (opened.queues, opened.tables);
     let (_, data_streams) = opened.data_streams;
@@ -72,12 +74,14 @@ struct Sections {
     topics: Arc<dyn TopicBackend>,
     cache: Arc<dyn CacheBackend>,
     tasks: (Arc<dyn TaskBackend>, Option<Arc<dyn ExecutionTable>>),
+    event_log: Arc<dyn EventLogBackend>,
 }
 
 impl Sections {
     async fn open(declared: &Declared, data: &Path, config: &RuntimeConfig) -> Result<Self> {
         let (mut tables, mut queues, mut documents, mut objects) = (None, None, None, None);
-        let (mut data_streams, mut topics, mut cache, mut tasks) = (None, None, None, None);
+        let (mut data_streams, mut topics, mut cache) = (None, None, None);
+        let (mut tasks, mut event_log) = (None, None);
         for (section, backend) in config.backends() {
             let place = || format!("[{section}] of the runtime configuration");
             let opened = backend.open(declared, data).await.map_err(|wrong| anyhow!(wrong)).with_context(place)?;
@@ -91,6 +95,7 @@ impl Sections {
                 Opened::Topics(backend) => topics = Some(backend),
                 Opened::Cache(backend) => cache = Some(backend),
                 Opened::Tasks(backend, executions) => tasks = Some((backend, executions)),
+                Opened::EventLog(backend) => event_log = Some(backend),
             }
         }
         let mut store = EmbeddedStore { declared, data, opened: None };
@@ -132,6 +137,10 @@ impl Sections {
                 Some(tasks) => tasks,
                 None if declared.tasks.is_empty() => (Arc::new(NoTasks), None),
                 None => (store.get()?, Some(store.get()?)),
+            },
+            event_log: match event_log {
+                Some(event_log) => event_log,
+                None => store.get()?,
             },
         })
     }

@@ -1,6 +1,6 @@
 //! The embedded backend: tables with streams, queues and the topics that deliver to them, documents, data streams, the
-//! failures of messages and the executions of tasks in one durable SQLite file, objects in a folder beside it, and a cache in
-//! memory.
+//! event log, the failures of messages and the executions of tasks in one durable SQLite file, objects in a folder
+//! beside it, and a cache in memory.
 //!
 //! A write is answered after its fsync, so what was acknowledged survives a crash at any moment. One thread writes
 //! ([`store`]), grouping what waits into one commit; a write and its stream record are one transaction. The file can be
@@ -10,6 +10,7 @@ mod cache;
 mod data_streams;
 mod documents;
 mod due;
+mod event_log;
 mod failures;
 mod names;
 mod objects;
@@ -75,8 +76,8 @@ impl Embedded {
         Ok(Self { store, names, topics, buckets, puts, notifications, clock })
     }
 
-    /// Drops expired data: settled stream records, messages past their retention, old executions. The backend does so
-    /// by itself every second.
+    /// Drops expired data: settled stream records, old records of the event log, messages past their retention, old
+    /// executions. The backend does so by itself every second.
     pub async fn prune(&self) -> host_adapters_platform::Result<()> {
         let (names, clock) = (Arc::clone(&self.names), self.clock.clone());
         self.store.write(move |conn| names.prune(conn, clock.now_ms()), |()| {}).await

@@ -1,8 +1,9 @@
-//! `host-adapters events generate`: events in the format of AWS Lambda, for `invoke` or `curl`. The kinds of source
-//! create those with records.
+//! `host-adapters events`: generates events in the format of AWS Lambda, for `invoke` or `curl`, and reads the event log.
+//! The kinds of source create the events with records.
 
 mod appsync;
 mod bodies;
+mod read;
 
 use super::invoke::event::{component, text_of, unknown};
 use super::{ManifestOptions, UNUSABLE, print};
@@ -25,6 +26,8 @@ pub(crate) struct Options {
 enum Command {
     /// Write one event to standard output.
     Generate(Generate),
+    /// Show records of a topic of a running host's event log.
+    Read(read::Options),
 }
 
 #[derive(Args)]
@@ -96,9 +99,15 @@ impl Kind {
     }
 }
 
-pub(super) fn run(options: Options) -> Result<ExitCode> {
-    let Command::Generate(options) = options.command;
-    let worker = match options.worker.as_deref().map(|name| worker(&options, name)).transpose() {
+pub(super) async fn run(options: Options) -> Result<ExitCode> {
+    match options.command {
+        Command::Generate(options) => generate(&options),
+        Command::Read(options) => read::run(options).await,
+    }
+}
+
+fn generate(options: &Generate) -> Result<ExitCode> {
+    let worker = match options.worker.as_deref().map(|name| worker(options, name)).transpose() {
         Ok(worker) => worker,
         Err(code) => return Ok(code),
     };
@@ -108,7 +117,7 @@ pub(super) fn run(options: Options) -> Result<ExitCode> {
         (None, Some(worker)) => Fixture::of(&options.manifest.manifest, &worker.id, &options.source).body()?,
         (None, None) => body.to_owned(),
     };
-    let event = event(&options, worker.as_ref().map_or(from, |worker| &worker.resource), &body)?;
+    let event = event(options, worker.as_ref().map_or(from, |worker| &worker.resource), &body)?;
     print(serde_json::to_string_pretty(&event)?)?;
     Ok(ExitCode::SUCCESS)
 }

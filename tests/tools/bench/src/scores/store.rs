@@ -72,6 +72,7 @@ impl Store {
             topics: Arc::new(NoTopics),
             identity: None,
             services: None,
+            event_log: self.embedded.clone(),
         }
     }
 
