@@ -249,7 +249,8 @@ fn events(component: &Item) -> BTreeSet<String> {
     let sources = ours.and_then(|ours| ours.get("source"));
     let blocks = sources.and_then(Item::as_array_of_tables).into_iter().flatten();
     let inline = sources.and_then(Item::as_array).into_iter().flatten();
-    let kinds = blocks.map(|it| it["type"].as_str()).chain(inline.map(|it| it.as_inline_table()?.get("type")?.as_str()));
+    let kinds =
+        blocks.map(|it| it["type"].as_str()).chain(inline.map(|it| it.as_inline_table()?.get("type")?.as_str()));
     let kinds: BTreeSet<_> = kinds.map(|kind| kind.unwrap().to_owned()).collect();
     if kinds.is_empty() { BTreeSet::from(["appsync".to_owned()]) } else { kinds }
 }
