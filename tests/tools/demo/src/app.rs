@@ -13,6 +13,7 @@ use crate::load::{Caller, Load, OPEN_SECS};
 use crate::metrics::Counters;
 use crate::options::Options;
 use crate::phases::Phases;
+use crate::pipeline::{self, Pipeline};
 use crate::progress::Progress;
 use crate::redrive::redrive;
 use crate::report::{Report, Sent};
@@ -170,6 +171,8 @@ struct Stage<'a> {
     process_id: PathBuf,
     /// The host's log.
     log: PathBuf,
+    /// The folder of the host's data.
+    data: PathBuf,
 }
 
 /// The longest wait for a response, beyond the wall time of a request worker. A call that was in progress when the host
@@ -203,6 +206,7 @@ impl<'a> Stage<'a> {
             stores,
             process_id: launch.process_id.clone(),
             log: launch.log.clone(),
+            data: launch.data.clone(),
         })
     }
 
@@ -328,6 +332,7 @@ async fn perform(
     progress: &Progress,
 ) -> Result<Report> {
     seed::seed(&world, &stage.seeder, &stage.services, progress).await?;
+    pipeline::seed(&world, &stage.seeder).await?;
     faults::set(stage.fakes, options);
     if options.poison {
         poison::send(&stage.resolver).await?;
@@ -391,6 +396,9 @@ async fn perform(
     }
     let outcomes = load.outcomes();
     faults::end(stage.fakes);
+    let pipeline = Pipeline { data: &stage.data, operator: &stage.operator, poisoned: options.poison };
+    let piped = pipeline.settle(&world, &outcomes, progress).await?;
+    settled_again(Settled { unsettled: None, redriven: piped.redriven });
     let arrivals = Arrivals::read(&world, stage.fakes);
     plan.inject_after(&world, &outcomes, stage.fakes, &stage.services, &stage.resolver).await?;
     let scores_found = stage.read_scores(&world, &scores).await?;
@@ -411,9 +419,11 @@ async fn perform(
     let failures = &mut findings.failures;
     let scored = scores.conclude(scored, &scores_found, &snapshot.items, course, spoilt_scores, failures);
     let selection = selected.map(|it| it.conclude(&contests, &snapshot.items, limited, &mut findings.failures));
+    let piped = piped.conclude(&world, &outcomes, &plan, limited && undisturbed, &mut findings.failures)?;
     let mut injected = plan.injected(&world, &findings.failures);
     injected.extend(selection.iter().flat_map(|it| it.injected.clone()));
     injected.extend(scored.injected.clone());
+    injected.extend(piped.injected.clone());
     phases.end("checks");
     Ok(Report {
         seed: options.seed,
@@ -435,6 +445,7 @@ async fn perform(
         wall,
         scored,
         selection,
+        piped,
         phases: phases.into_done(),
     })
 }
