@@ -348,6 +348,7 @@ async fn perform(
     let kills = tokio::spawn(kills::on_the_way(load.clone(), kills, host.killer()));
     phases.end("seeding");
     let (started, before) = (Instant::now(), stage.counters().await?);
+    let down = tokio::spawn(pipeline::down(options.event_log_down, stage.data.clone()));
     let open = Sent { count: open_count, took: load.open(0..open_count, options.rate.into()).await? };
     phases.end("registrations at their rate");
     let counters = stage.counters().await?.since(&before);
@@ -359,6 +360,7 @@ async fn perform(
     let Settled { mut unsettled, mut redriven } = stage.settle(options, &world, &load, calm, &[], progress).await?;
     let wall = started.elapsed();
     phases.end("replication");
+    down.await??;
     let mut settled_again = |settled: Settled| {
         unsettled = unsettled.take().or(settled.unsettled);
         redriven += settled.redriven;
@@ -419,6 +421,10 @@ async fn perform(
     let failures = &mut findings.failures;
     let scored = scores.conclude(scored, &scores_found, &snapshot.items, course, spoilt_scores, failures);
     let selection = selected.map(|it| it.conclude(&contests, &snapshot.items, limited, &mut findings.failures));
+    let lag = Times::of_replication(&world, &outcomes, calm, &arrivals)?;
+    if options.event_log_down > 0 && limited {
+        pipeline::check_lag(&lag, &mut findings.failures);
+    }
     let piped = piped.conclude(&world, &outcomes, &plan, limited && undisturbed, &mut findings.failures)?;
     let mut injected = plan.injected(&world, &findings.failures);
     injected.extend(selection.iter().flat_map(|it| it.injected.clone()));
@@ -439,7 +445,7 @@ async fn perform(
         flat_out,
         eligibility: Times::of_answers(&outcomes, open_count)?,
         disturbed: total - calm,
-        lag: Times::of_replication(&world, &outcomes, calm, &arrivals)?,
+        lag,
         open_lag: Times::of_replication(&world, &outcomes, open_count, &arrivals)?,
         counters,
         wall,

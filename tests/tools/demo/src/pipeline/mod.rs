@@ -3,9 +3,10 @@
 //!
 //! [`due`] says what is queued and what must come of it, [`read`] reads the event log, [`schema`] checks values by the
 //! project's schemas, without the validator that the workers use, [`check`] compares, and [`piped`] is the part of the
-//! summary.
+//! summary. [`mod@down`] lets the event log fail for a while.
 
 mod check;
+mod down;
 mod due;
 mod piped;
 mod read;
@@ -15,6 +16,7 @@ mod send;
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 mod tests;
 
+pub use down::{check_lag, down};
 pub use due::{QUEUE, registration};
 pub use piped::{Piped, Pipeline};
 pub use send::seed;
