@@ -235,10 +235,10 @@ needs! {
         |grants| grants.services.contains(name),
         (format!("call service `{name}`"), format!("services = [\"{name}\"]"));
     ProduceTo(name: &'a str) of "topic of the event log" name in event_log:
-        |grants| grants.topics(name).any(|access| access == EventLogAccess::Produce),
+        |grants| grants.log_access(name).any(|access| access == EventLogAccess::Produce),
         of_topics("produce to the topic", name, "produce");
     ReadTopic(name: &'a str) of "topic of the event log" name in event_log:
-        |grants| grants.topics(name).any(|access| access == EventLogAccess::Read),
+        |grants| grants.log_access(name).any(|access| access == EventLogAccess::Read),
         of_topics("read the topic", name, "read");
     StartTasks(worker: &'a str):
         |grants| grants.tasks.contains_key(worker), by_name("start or see tasks of", worker, "tasks", "start");
@@ -269,8 +269,8 @@ fn of_topics(what: &str, name: &str, word: &str) -> (String, String) {
 }
 
 impl Grants {
-    /// The grants for a topic, or for all that begin like it.
-    fn topics(&self, topic: &str) -> impl Iterator<Item = EventLogAccess> {
+    /// The grants for a topic of the event log, or for all that begin like it.
+    fn log_access(&self, topic: &str) -> impl Iterator<Item = EventLogAccess> {
         let covers = move |name: &str| match name.strip_suffix('*') {
             Some(beginning) => topic.starts_with(beginning),
             None => name == topic,

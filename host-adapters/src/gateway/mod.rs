@@ -2,9 +2,10 @@
 //!
 //! `POST /platform/<interface>/<function>` with `Authorization: Bearer <token>`, whose owner must have the grant; `POST
 //! /operator/queues` for depths, `POST /operator/peek` for the oldest messages, `POST /operator/dead-letters/<what>`
-//! for dead letters, `POST /operator/events/<what>` for the event log, `POST /operator/versions` for the serving versions, `POST /operator/swap/<worker>` to replace a
-//! worker; `/tasks/<worker>/<name>` to start, see and stop executions of tasks; `/metrics`, `/livez`, `/readyz`, `/.well-known/jwks.json` (the keys of the app-to-app tokens) for anyone who
-//! can reach the port.
+//! for dead letters, `POST /operator/events/<what>` for the event log, `POST /operator/versions` for the serving
+//! versions, `POST /operator/swap/<worker>` to replace a worker; `/tasks/<worker>/<name>` to start, see and stop
+//! executions of tasks; `/metrics`, `/livez`, `/readyz`, `/.well-known/jwks.json` (the keys of the app-to-app tokens)
+//! for anyone who can reach the port.
 
 mod callers;
 mod components;

@@ -5,6 +5,7 @@ use host_adapters_platform::EventLogAccess;
 use host_adapters_platform::event_log::partition_of;
 use host_adapters_records::event_log::{LogRecord, Produce};
 use serde_json::{Value, json};
+use std::time::Duration;
 use tests::{OPERATOR_TOKEN, TESTER_TOKEN, TestHost};
 
 /// Of three partitions.
@@ -31,14 +32,17 @@ async fn produce(host: &TestHost, n: usize, keys: usize) {
     assert!(produced.iter().all(Result::is_ok), "{produced:?}");
 }
 
-fn read_as(host: &TestHost, token: &str, arguments: &[&str]) -> Outcome {
-    let gateway = format!("http://{}", host.running().addresses.gateway);
-    run(&[&["events", "read"], arguments, &["--gateway", &gateway, "--token", token]].concat())
+fn gateway(host: &TestHost) -> String {
+    format!("http://{}", host.running().addresses.gateway)
+}
+
+fn read_as(gateway: &str, token: &str, arguments: &[&str]) -> Outcome {
+    run(&[&["events", "read"], arguments, &["--gateway", gateway, "--token", token]].concat())
 }
 
 /// The records that a command prints.
-fn read(host: &TestHost, arguments: &[&str]) -> Vec<Value> {
-    let outcome = read_as(host, OPERATOR_TOKEN, &[arguments, &["--json"]].concat());
+fn read(gateway: &str, arguments: &[&str]) -> Vec<Value> {
+    let outcome = read_as(gateway, OPERATOR_TOKEN, &[arguments, &["--json"]].concat());
     assert_eq!(outcome.code, 0, "{outcome:?}");
     outcome.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
@@ -46,11 +50,12 @@ fn read(host: &TestHost, arguments: &[&str]) -> Vec<Value> {
 #[tokio::test(flavor = "multi_thread")]
 async fn records_are_read_by_partition_and_offset() {
     let host = host().await;
-    assert_eq!(read(&host, &[TOPIC]), Vec::<Value>::new());
+    let gateway = gateway(&host);
+    assert_eq!(read(&gateway, &[TOPIC]), Vec::<Value>::new());
     for n in 0..2 {
         produce(&host, n, 10).await;
     }
-    let all = read(&host, &[TOPIC, "--limit", "100"]);
+    let all = read(&gateway, &[TOPIC, "--limit", "100"]);
     assert_eq!(all.len(), 20);
     let times: Vec<_> = all.iter().map(|record| record["timeMs"].as_u64().unwrap()).collect();
     assert!(times.is_sorted(), "{times:?}");
@@ -60,24 +65,24 @@ async fn records_are_read_by_partition_and_offset() {
     assert_eq!(record["headers"], json!([["dedup-id", "MARKET:3:1"]]));
 
     let number = partition.to_string();
-    let of_partition = read(&host, &[TOPIC, "--partition", &number, "--limit", "100"]);
+    let of_partition = read(&gateway, &[TOPIC, "--partition", &number, "--limit", "100"]);
     let expected: Vec<_> = all.iter().filter(|record| record["partition"] == partition).collect();
     assert_eq!(of_partition.iter().collect::<Vec<_>>(), expected);
-    let rest = read(&host, &[TOPIC, "--partition", &number, "--from", "1", "--limit", "100"]);
+    let rest = read(&gateway, &[TOPIC, "--partition", &number, "--from", "1", "--limit", "100"]);
     assert_eq!(rest, of_partition[1..]);
 
-    let shown = read_as(&host, OPERATOR_TOKEN, &[TOPIC]);
+    let shown = read_as(&gateway, OPERATOR_TOKEN, &[TOPIC]);
     assert_eq!((shown.code, shown.stdout.lines().count()), (0, 10), "{shown:?}");
     assert!(shown.stdout.contains("  campaign-"), "{shown:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn further_records_are_waited_for() {
-    let host = std::sync::Arc::new(host().await);
+    let host = host().await;
     produce(&host, 0, 2).await;
-    let reader = host.clone();
-    let following = tokio::task::spawn_blocking(move || read(&reader, &[TOPIC, "--follow", "--limit", "3"]));
-    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    let gateway = gateway(&host);
+    let following = tokio::task::spawn_blocking(move || read(&gateway, &[TOPIC, "--follow", "--limit", "3"]));
+    tokio::time::sleep(Duration::from_secs(1)).await;
     assert!(!following.is_finished(), "it has two records of three");
     produce(&host, 1, 1).await;
     let records = following.await.unwrap();
@@ -92,7 +97,7 @@ async fn what_is_not_granted_or_not_there_is_refused() {
         (OPERATOR_TOKEN, &["prd2011.dmnd.market"], "spin.toml declares none of this name"),
         (OPERATOR_TOKEN, &[TOPIC, "--partition", "3"], "has no partition 3; it has 3, which count from 0"),
     ] {
-        let refused = read_as(&host, token, arguments);
+        let refused = read_as(&gateway(&host), token, arguments);
         assert_eq!(refused.code, 1, "{refused:?}");
         assert!(refused.stderr.contains(said), "{refused:?}");
     }

@@ -1,5 +1,5 @@
-//! Numbers of tables, queues, collections, data streams and topics in the file, and the workers that do tasks. A name that leaves
-//! the configuration keeps its number, so that its data is there when it returns.
+//! Numbers of tables, queues, collections, data streams and topics of the event log in the file, and the workers that do
+//! tasks. A name that leaves the configuration keeps its number, so that its data is there when it returns.
 
 use super::data_streams::DataStream;
 use super::due::Due;

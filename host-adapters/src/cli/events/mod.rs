@@ -9,7 +9,7 @@ use super::invoke::event::{component, text_of, unknown};
 use super::{ManifestOptions, UNUSABLE, print};
 use crate::manifest::App;
 use anyhow::{Result, anyhow, bail};
-use bodies::Fixture;
+use bodies::{Body, Fixture};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 use host_adapters_sources::{CannedEvent, Records, camel_case_name, canned_events};
@@ -35,7 +35,8 @@ struct Generate {
     /// The kind of source that the event comes from.
     #[arg(value_parser = kinds())]
     source: Kind,
-    /// The worker whose event it is: its queue, table or stream, and the body of its fixture, unless `--body` gives one.
+    /// The worker whose event it is: its queue, table or stream, and the body of its fixture with the message's attributes,
+    /// unless `--body` gives one.
     #[arg(long)]
     worker: Option<String>,
     /// Another body: text, `@file`, or `-` for standard input. Of a change it is what workers see,
@@ -113,11 +114,12 @@ fn generate(options: &Generate) -> Result<ExitCode> {
     };
     let (from, body) = options.source.example();
     let body = match (&options.body, &worker) {
-        (Some(given), _) => text_of(given, "body")?,
+        (Some(given), _) => Body::from(text_of(given, "body")?),
         (None, Some(worker)) => Fixture::of(&options.manifest.manifest, &worker.id, &options.source).body()?,
-        (None, None) => body.to_owned(),
+        (None, None) => Body::from(body.to_owned()),
     };
-    let event = event(options, worker.as_ref().map_or(from, |worker| &worker.resource), &body)?;
+    let mut event = event(options, worker.as_ref().map_or(from, |worker| &worker.resource), &body.text)?;
+    body.complete(&mut event);
     print(serde_json::to_string_pretty(&event)?)?;
     Ok(ExitCode::SUCCESS)
 }

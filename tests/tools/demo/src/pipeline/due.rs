@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 pub const QUEUE: &str = "dataQueue";
 /// The version of what the seeder queues; entries have their dates instead.
 const VERSION: u64 = 1;
+/// When it was changed. Without a time, a message that is sent again, because a crash took the response, would have another.
+const UPDATED: &str = "2026-01-01T00:00:00.000Z";
 
 /// A type of record.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -102,7 +104,7 @@ fn of_market(market: &Value) -> Option<[(String, Due, Value); 3]> {
 }
 
 fn record(kind: Kind, key: &str, entity: String, data: Value) -> (String, Due, Value) {
-    let data = with(data, "version", VERSION.into());
+    let data = with(with(data, "version", VERSION.into()), "updatedAt", UPDATED.into());
     // A record has more of most documents; what names them is enough here.
     let kept = ["id", "name", "campaignId", "marketId", "eventId", "stats", "capacity", "version"];
     let members = data.as_object().into_iter().flatten();
