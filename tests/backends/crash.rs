@@ -3,10 +3,13 @@
 
 use backend_embedded::Embedded;
 use host_adapters_platform::limits::object::ObjectQuery;
-use host_adapters_platform::{DataStreamBackend, ObjectsBackend, Position, QueueBackend, ShardReader, TableBackend};
+use host_adapters_platform::{
+    DataStreamBackend, ObjectsBackend, Position, QueueBackend, ShardReader, TableBackend, TopicBackend,
+};
 use host_adapters_records::objects::{ByteRange, MAX_RANGE_BYTES};
 use host_adapters_records::queue::Message;
 use host_adapters_records::table::{BatchGet, BatchWrite};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write as _};
 use std::path::Path;
@@ -16,6 +19,7 @@ use tests::contract::suites::backend::{BUCKET, DATA_STREAM, LOOSE_QUEUE, TABLE};
 use tests::contract::suites::data_streams::record;
 use tests::contract::suites::objects;
 use tests::contract::suites::table::key;
+use tests::contract::suites::topics::{RAW_QUEUE, TOPIC, WRAPPED_QUEUE, topic_message};
 
 /// Names the file for the child. Without it the child's test does nothing.
 const STORE: &str = "CONTRACT_CRASH_STORE";
@@ -47,6 +51,8 @@ async fn write_for_ever(embedded: Embedded, caller: usize) {
         embedded.send_batch(LOOSE_QUEUE, vec![message]).await.unwrap();
         let put = embedded.data_streams().put_records(DATA_STREAM, vec![record(&id, id.clone())]).await.unwrap();
         assert!(put.iter().all(Result::is_ok), "{put:?}");
+        let published = embedded.publish_batch(TOPIC, vec![topic_message(&id, vec![])]).await.unwrap();
+        assert!(published.iter().all(Result::is_ok), "{published:?}");
         let content = format!("{n}\n").repeat(LINES).into_bytes();
         embedded.put(BUCKET, &objects::key(&object_of(caller)), content).await.unwrap();
         // One write, so that a line is printed whole or not at all.
@@ -154,12 +160,27 @@ async fn check(embedded: &Embedded, acknowledged: &BTreeSet<String>) {
     assert_eq!(acknowledged.difference(&recorded).collect::<Vec<_>>(), Vec::<&String>::new(), "stream records lost");
     let sent: BTreeSet<_> = embedded.peek(LOOSE_QUEUE, usize::MAX).await.unwrap().into_iter().map(|m| m.body).collect();
     assert_eq!(acknowledged.difference(&sent).collect::<Vec<_>>(), Vec::<&String>::new(), "messages lost");
+    check_topic(embedded, acknowledged).await;
     let put = put_records(embedded).await;
     assert_eq!(acknowledged.difference(&put).collect::<Vec<_>>(), Vec::<&String>::new(), "records lost");
     // An item and its stream record are written in one transaction, so neither exists without the other.
     let keys: Vec<_> = recorded.iter().map(|id| key("p", id)).collect();
     let items = embedded.batch_get(BatchGet { table: TABLE.into(), keys }).await.unwrap();
     assert!(items.iter().all(Option::is_some));
+}
+
+/// A message is stored in all its queues in one transaction: whatever one of them has, the other has, too.
+async fn check_topic(embedded: &Embedded, acknowledged: &BTreeSet<String>) {
+    let bodies = async |queue: &str| {
+        let messages = embedded.peek(queue, usize::MAX).await.unwrap();
+        messages.into_iter().map(|message| message.body).collect::<Vec<_>>()
+    };
+    let raw: BTreeSet<_> = bodies(RAW_QUEUE).await.into_iter().collect();
+    assert_eq!(acknowledged.difference(&raw).collect::<Vec<_>>(), Vec::<&String>::new(), "published messages lost");
+    let unwrapped =
+        |body: String| serde_json::from_str::<Value>(&body).unwrap()["Message"].as_str().unwrap().to_owned();
+    let wrapped: BTreeSet<_> = bodies(WRAPPED_QUEUE).await.into_iter().map(unwrapped).collect();
+    assert_eq!(raw.symmetric_difference(&wrapped).collect::<Vec<_>>(), Vec::<&String>::new(), "in one queue only");
 }
 
 async fn recorded(embedded: &Embedded) -> BTreeSet<String> {

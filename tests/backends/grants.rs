@@ -4,11 +4,13 @@ use host_adapters_manifest::{ManifestErrors, ProvidedVariables};
 use host_adapters_platform::{Declared, Grants, PlatformService, ServiceBackend};
 use host_adapters_records::data_streams::PutRecords;
 use host_adapters_records::documents::{Find, FindOne, FindQuery, ReplaceOne, UpdateOne};
+use host_adapters_records::event_log::Produce;
 use host_adapters_records::identity::Verify;
 use host_adapters_records::objects::{ByteRange, GetRange, Head, List, Put};
 use host_adapters_records::queue::SendBatch;
 use host_adapters_records::service::{CallService, ServiceRequest, ServiceResponse};
 use host_adapters_records::table::{BatchGet, BatchUpdate, BatchWrite, Query, Update};
+use host_adapters_records::topic::PublishBatch;
 use host_adapters_records::{Caller, Error, ErrorKind, Platform};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -16,10 +18,12 @@ use std::sync::Arc;
 use tests::contract::embedded::{Opened, open};
 use tests::contract::suites::backend::{BUCKET, COLLECTION, DATA_STREAM, QUEUE, TABLE};
 use tests::contract::suites::data_streams::record;
+use tests::contract::suites::event_log::{self, TOPIC};
 use tests::contract::suites::queue::message;
 use tests::contract::suites::table::key;
+use tests::contract::suites::topics::{LONE_TOPIC, topic_message};
 
-const FUNCTIONS: [&str; 22] = [
+const FUNCTIONS: [&str; 26] = [
     "batch-get",
     "batch-write",
     "batch-update",
@@ -38,10 +42,14 @@ const FUNCTIONS: [&str; 22] = [
     "put",
     "list",
     "put-records",
+    "publish",
     "verify",
     "call",
     "versions",
     "swap",
+    "produce",
+    "partitions",
+    "read-log",
 ];
 
 const SERVICE: &str = "contract-service";
@@ -58,12 +66,15 @@ impl ServiceBackend for Answers {
 
 /// Reads grants as `spin.toml` has them, of an application in which every name of these tests is declared.
 fn read(grants: &Value) -> Result<(Declared, Grants), ManifestErrors> {
-    let names: String = [TABLE, QUEUE, DATA_STREAM, "other"].map(|name| format!("{name} = {{}}\n")).concat();
+    let names: String =
+        [TABLE, QUEUE, DATA_STREAM, LONE_TOPIC, "other"].map(|name| format!("{name} = {{}}\n")).concat();
     let services = [SERVICE, "other"].map(|name| format!("{name} = {{ upstream = \"http://{name}\" }}\n")).concat();
     let text = format!(
         "spin_manifest_version = 2\n[application]\nname = \"grants\"\n[application.tool.host-adapters]\n\
          collections = [\"{COLLECTION}\"]\nbuckets = [\"{BUCKET}\", \"other\"]\n[application.tool.host-adapters.tables]\n{names}\
          [application.tool.host-adapters.queues]\n{names}[application.tool.host-adapters.data_streams]\n{names}\
+         [application.tool.host-adapters.topics]\n{names}\
+         [application.tool.host-adapters.event_log]\n\"{TOPIC}\" = {{}}\nother = {{}}\n\
          [application.tool.host-adapters.services]\n{services}[application.tool.host-adapters.clients.worker]\n\
          token = \"t\"\ngrants = {}\n",
         grants.to_string().replace("\":", "\" = ")
@@ -160,8 +171,18 @@ async fn call(platform: &PlatformService, name: &str, function: &str) -> Result<
             let args = PutRecords { stream: DATA_STREAM.into(), records: vec![record("k", "x")] };
             platform.data_streams_put_records(caller, args).await.map(drop)
         }
+        "publish" => {
+            let args = PublishBatch { topic: LONE_TOPIC.into(), messages: vec![topic_message("m", vec![])] };
+            platform.topic_publish_batch(caller, args).await.map(drop)
+        }
         "verify" => platform.identity_verify(caller, Verify { token: "t".into() }).await.map(drop),
         "call" => platform.service_call(caller, request()).await.map(drop),
+        "produce" => {
+            let args = Produce { topic: TOPIC.into(), records: vec![event_log::record("k", "v")] };
+            platform.event_log_produce(caller, args).await.map(drop)
+        }
+        "partitions" => platform.log_partitions(name, TOPIC).await.map(drop),
+        "read-log" => platform.read_log(name, TOPIC, 0, None, 1).await.map(drop),
         "versions" => platform.check_read_components(name),
         "swap" => platform.check_swap_components(name),
         other => panic!("{other}"),
@@ -196,11 +217,21 @@ async fn allow_what_they_name_and_nothing_else() {
         (json!({"data_streams": {DATA_STREAM: "put"}}), vec!["put-records"]),
         (json!({"data_streams": {"*": "put"}}), vec!["put-records"]),
         (json!({"data_streams": {"other": "put"}}), vec![]),
+        (json!({"topics": [LONE_TOPIC]}), vec!["publish"]),
+        (json!({"topics": ["*"]}), vec!["publish"]),
+        (json!({"topics": ["other"]}), vec![]),
         (json!({"identity": true}), vec!["verify"]),
         (json!({"services": [SERVICE]}), vec!["call"]),
         (json!({"services": ["other"]}), vec![]),
         (json!({"components": "read"}), vec!["versions"]),
         (json!({"components": "swap"}), vec!["versions", "swap"]),
+        (json!({"event_log": {TOPIC: "produce"}}), vec!["produce"]),
+        (json!({"event_log": {TOPIC: "read"}}), vec!["partitions", "read-log"]),
+        (json!({"event_log": {"contract.*": "produce"}}), vec!["produce"]),
+        (json!({"event_log": {"c*": "produce", TOPIC: "read"}}), vec!["produce", "partitions", "read-log"]),
+        (json!({"event_log": {"*": "read"}}), vec!["partitions", "read-log"]),
+        (json!({"event_log": {"other": "produce"}}), vec![]),
+        (json!({"event_log": {"other*": "produce", "o*": "read"}}), vec![]),
     ] {
         let (platform, _opened) = service(grants.clone()).await;
         for function in FUNCTIONS {
@@ -277,10 +308,13 @@ async fn say_what_to_write() {
         ("put", "`objects/scrubbed/1.csv`", r#"objects = { "objects" = ["write"] } (or, of a part, "#),
         ("list", "`objects/scrubbed/1.csv`", r#"objects = { "objects" = ["list"] } (or, of a part, "#),
         ("put-records", DATA_STREAM, r#"data_streams = { "contractStream" = "put" }"#),
+        ("publish", LONE_TOPIC, r#"topics = ["contractLoneTopic"]"#),
         ("verify", "tokens", "identity = true"),
         ("call", SERVICE, r#"services = ["contract-service"]"#),
         ("versions", "components", r#"components = "read""#),
         ("swap", "components", r#"components = "swap""#),
+        ("produce", TOPIC, r#"event_log = { "contract.events" = "produce" } (or, of several, "#),
+        ("read-log", TOPIC, r#"event_log = { "contract.events" = "read" } (or, of several, "#),
     ] {
         let message = call(&platform, "worker", function).await.unwrap_err().message;
         for part in ["`worker`", resource, line, "[application.tool.host-adapters.clients.worker.grants]"] {
@@ -299,7 +333,9 @@ async fn say_of_an_unknown_name_that_it_is_not_declared() {
         (vec!["find", "find-page", "replace", "update-one"], "collection", COLLECTION),
         (vec!["head", "get-range", "put", "list"], "bucket", BUCKET),
         (vec!["put-records"], "data stream", DATA_STREAM),
+        (vec!["publish"], "topic", LONE_TOPIC),
         (vec!["call"], "service", SERVICE),
+        (vec!["produce", "partitions", "read-log"], "topic of the event log", TOPIC),
     ] {
         for function in functions {
             let error = call(&platform, "worker", function).await.unwrap_err();
@@ -328,9 +364,14 @@ fn refuse_unknown_words() {
             json!({"data_streams": {"contractSteam": "put"}}),
             "unknown data stream \"contractSteam\"; write \"contractStream\"",
         ),
+        (json!({"topics": {LONE_TOPIC: "publish"}}), "topics is of type"),
+        (json!({"topics": ["contractLoneTopc"]}), "unknown topic \"contractLoneTopc\"; write \"contractLoneTopic\""),
         (json!({"services": "all"}), "services"),
         (json!({"identity": "yes"}), "identity"),
         (json!({"components": "write"}), "write"),
+        (json!({"event_log": {TOPIC: "write"}}), "is not a grant"),
+        (json!({"event_log": {"contract.event": "read"}}), "unknown topic of the event log \"contract.event\"; write"),
+        (json!({"event_log": {"contracts.*": "read"}}), "no topic of the event log begins with \"contracts.\""),
     ] {
         let error = read(&grants).unwrap_err().to_string();
         assert!(error.contains(word), "{error}");

@@ -11,3 +11,4 @@ mod signer;
 
 tests::contract!(on_embedded, tests::contract::embedded::open);
 tests::contract_of_tasks!(tasks_on_embedded, tests::contract::embedded::open);
+tests::contract_of_event_log!(event_log_on_embedded, tests::contract::embedded::open);

@@ -2,15 +2,18 @@
 
 use crate::contract::suites::backend::{
     BUCKET, Backend, COLLECTION, DATA_STREAM, DEAD_LETTERS, FIFO_DEAD_LETTERS, FIFO_QUEUE, LOOSE_QUEUE, MAX_RECEIVES,
-    OTHER_BUCKET, OTHER_COLLECTION, PLAIN_TABLE, QUEUE, SHARDS, TABLE, WORKER,
+    OTHER_BUCKET, OTHER_COLLECTION, PLAIN_TABLE, QUEUE, SHARDS, TABLE, Topics, WORKER,
 };
+use crate::contract::suites::event_log::{EventLogStore, OTHER_TOPIC, PARTITIONS, TOPIC};
 use crate::contract::suites::tasks::TaskStore;
+use crate::contract::suites::topics;
 use backend_embedded::{DataStreams, Embedded, EmbeddedCache};
 use host_adapters_platform::clock::Clock;
 use host_adapters_platform::task::{ExecutionTable, TaskBackend};
 use host_adapters_platform::{
-    DataStreamBackend, DataStreamReader, DataStreamSpec, Declared, DocumentsBackend, FailureTable, Grants,
-    ObjectsBackend, PlatformService, QueueBackend, QueueBrowser, QueueSpec, StreamBackend, TableBackend, TableSpec,
+    DataStreamBackend, DataStreamReader, DataStreamSpec, Declared, DocumentsBackend, EventLogBackend, FailureTable,
+    Grants, LogTopicSpec, ObjectsBackend, PlatformService, QueueBackend, QueueBrowser, QueueSpec, StreamBackend,
+    TableBackend, TableSpec,
 };
 use host_adapters_records::cache::CacheBackend;
 use std::path::PathBuf;
@@ -57,6 +60,9 @@ impl Backend for Opened {
     fn data_stream_reader(&self) -> &dyn DataStreamReader {
         &self.data_streams
     }
+    async fn topics(&self) -> Topics<'_> {
+        Topics { topics: &self.embedded, queues: &self.embedded }
+    }
     fn cache(&self) -> &dyn CacheBackend {
         &self.cache
     }
@@ -77,9 +83,11 @@ impl Opened {
             queues: backend.clone(),
             documents: backend.clone(),
             data_streams: Arc::new(self.data_streams.clone()),
-            objects: backend,
+            topics: backend.clone(),
+            objects: backend.clone(),
             identity: None,
             services: None,
+            event_log: backend,
         }
     }
 }
@@ -104,19 +112,29 @@ pub fn config() -> Declared {
     };
     let in_order = QueueSpec { dead_letter_queue: Some(FIFO_DEAD_LETTERS.to_owned()), ..queue.clone() };
     let stream = TableSpec { stream: true, consumers: [WORKER.to_owned()].into() };
+    let queues =
+        [(QUEUE.to_owned(), queue), (LOOSE_QUEUE.to_owned(), QueueSpec::default()), (FIFO_QUEUE.to_owned(), in_order)];
+    let of_topics = topics::QUEUES.map(|queue| (queue.to_owned(), QueueSpec::default()));
     Declared {
         tables: [(TABLE.to_owned(), stream), (PLAIN_TABLE.to_owned(), TableSpec::default())].into(),
-        queues: [
-            (QUEUE.to_owned(), queue),
-            (LOOSE_QUEUE.to_owned(), QueueSpec::default()),
-            (FIFO_QUEUE.to_owned(), in_order),
-        ]
-        .into(),
+        queues: queues.into_iter().chain(of_topics).collect(),
         collections: [COLLECTION.to_owned(), OTHER_COLLECTION.to_owned()].into(),
         buckets: [BUCKET.to_owned(), OTHER_BUCKET.to_owned()].into(),
         data_streams: [(DATA_STREAM.to_owned(), DataStreamSpec { shards: SHARDS })].into(),
+        topics: topics::topics(),
         tasks: [WORKER.to_owned()].into(),
+        event_log: [
+            (TOPIC.to_owned(), LogTopicSpec { partitions: PARTITIONS }),
+            (OTHER_TOPIC.to_owned(), LogTopicSpec::default()),
+        ]
+        .into(),
         ..Declared::default()
+    }
+}
+
+impl EventLogStore for Opened {
+    fn event_log(&self) -> &dyn EventLogBackend {
+        &self.embedded
     }
 }
 

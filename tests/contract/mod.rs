@@ -41,6 +41,11 @@ macro_rules! scripted_cases {
                 renews_an_expired_iterator, goes_on_through_pages_without_records, finds_the_end_of_a_shard,
                 reports_a_lasting_throttle,
             ],
+            topics: [
+                finds_a_topic_behind_the_first_page, publishes_again_what_failed_on_its_side,
+                finds_the_message_that_gets_a_batch_refused, sends_attributes_by_their_types,
+                takes_a_missing_topic_for_an_outage, reports_a_lasting_throttle,
+            ],
             tasks: [
                 finds_an_activity_behind_the_first_page, names_a_missing_activity,
                 refuses_an_input_without_task_id_and_attempt, hands_back_what_nobody_takes,

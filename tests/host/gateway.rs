@@ -94,7 +94,8 @@ async fn every_refusal_has_the_form_of_an_error() {
     const JSON: &str = "application/json";
     let host = TestHost::start().await;
     let routes = platform_functions!(paths).map(|path| format!("/platform/{path}")).into_iter();
-    let operator = ["peek", "dead-letters/list", "dead-letters/show", "dead-letters/redrive", "dead-letters/drop"];
+    let dead_letters = ["dead-letters/list", "dead-letters/show", "dead-letters/redrive", "dead-letters/drop"];
+    let operator = ["peek", "events/partitions", "events/read"].into_iter().chain(dead_letters);
     let routes: Vec<_> = routes.chain(operator.map(|what| format!("/operator/{what}"))).collect();
     assert!(routes.len() > 10, "{routes:?}");
     let large = format!(r#"{{"unknown": "{}"}}"#, "x".repeat(17 << 20));

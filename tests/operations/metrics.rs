@@ -66,6 +66,7 @@ async fn exercised() -> (TestHost, RedisServer) {
     host.queue("verdictReporterQueue", &[report.to_string()]).await;
     wait::eventually("the post to Slack", async || host.fakes.slack().posts().pop()).await;
     put_scored_file(&host).await;
+    publish_data(&host).await;
     let gone = entry(CAMPAIGN, "gone", &json!({}), UPDATED);
     let stale = json!({ "entry": gone, "operation": "INSERT", "recordId": "stale", "date": UPDATED });
     host.queue("saveEntriesQueue", &[stale.to_string()]).await;
@@ -83,6 +84,18 @@ async fn put_scored_file(host: &TestHost) {
     let (bucket, key) = ("scoring-bucket".to_owned(), "scrubbed/metrics.csv".to_owned());
     let content = format!("campaignId,memberId,rank,score,verdict\n{rows}").into_bytes();
     host.platform(&Put { bucket, key, content }).await;
+}
+
+/// Both workers of the data pipeline write a record, and reject one.
+async fn publish_data(host: &TestHost) {
+    let data = |fields: &str| json!({"campaignId": CAMPAIGN, "globalUserId": "fan", "fields": fields});
+    let record = |data| json!({"type": "REGISTRATION", "data": data}).to_string();
+    // The second one is not valid under its schema, the third one has no data.
+    host.queue("dataQueue", &[record(data("{}")), record(data("no form")), record(json!({}))]).await;
+    let topic = "prd2011.dmnd.registrations";
+    wait::eventually("a record of the event log", async || host.logged(topic).pop()).await;
+    host.drained("dataQueue").await;
+    host.drained("registrationDataQueue").await;
 }
 
 /// What `/metrics` shows, once every documented metric is there: queues, for instance, are asked from time to time.

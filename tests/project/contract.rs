@@ -12,6 +12,7 @@ fn every_case_is_listed() {
         tests::contract_cases!(contract_list),
         tests::contract_cases_of_aws!(contract_list),
         tests::contract_cases_of_tasks!(contract_list),
+        tests::contract_cases_of_event_log!(contract_list),
     ];
     let listed: BTreeSet<String> = suites
         .concat()
@@ -25,7 +26,9 @@ fn every_case_is_listed() {
             (path.file_stem().unwrap().to_string_lossy().into_owned(), std::fs::read_to_string(&path).unwrap());
         let cases = text.lines().filter_map(|line| {
             let case = line.strip_prefix("pub async fn ")?;
-            ["Backend", "TaskStore"].iter().find_map(|kind| case.strip_suffix(&format!("(backend: &impl {kind}) {{")))
+            ["Backend", "TaskStore", "EventLogStore"]
+                .iter()
+                .find_map(|kind| case.strip_suffix(&format!("(backend: &impl {kind}) {{")))
         });
         written.extend(cases.map(|case| format!("{suite}::{case}")));
     }

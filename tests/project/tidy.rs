@@ -246,8 +246,12 @@ fn every_worker_has_its_route() {
 /// The events that a worker gets: one for each kind of source, and a request if it has no sources.
 fn events(component: &Item) -> BTreeSet<String> {
     let ours = component.get("tool").and_then(|tool| tool.get("host-adapters"));
-    let sources = ours.and_then(|ours| ours.get("source")?.as_array_of_tables());
-    let kinds: BTreeSet<_> = sources.into_iter().flatten().map(|it| it["type"].as_str().unwrap().to_owned()).collect();
+    let sources = ours.and_then(|ours| ours.get("source"));
+    let blocks = sources.and_then(Item::as_array_of_tables).into_iter().flatten();
+    let inline = sources.and_then(Item::as_array).into_iter().flatten();
+    let kinds =
+        blocks.map(|it| it["type"].as_str()).chain(inline.map(|it| it.as_inline_table()?.get("type")?.as_str()));
+    let kinds: BTreeSet<_> = kinds.map(|kind| kind.unwrap().to_owned()).collect();
     if kinds.is_empty() { BTreeSet::from(["appsync".to_owned()]) } else { kinds }
 }
 

@@ -26,6 +26,7 @@ fn with_stream(app: &mut App) {
     component.grants.documents.insert("campaigns".to_owned(), Access::Read);
     component.grants.objects.insert("unused".to_owned(), ObjectAccess::default());
     component.grants.data_streams.insert("unused".to_owned(), DataStreamAccess::Put);
+    component.grants.topics.insert("unused".to_owned());
     component.grants.services.insert("entry".to_owned());
     component.grants.identity = true;
 }

@@ -90,6 +90,7 @@ async fn case_08_a_change_of_large_images_is_given_up_whole() {
         component.grants.documents.insert("campaigns".to_owned(), Access::Read);
         component.grants.objects.insert("unused".to_owned(), ObjectAccess::default());
         component.grants.data_streams.insert("unused".to_owned(), DataStreamAccess::Put);
+        component.grants.topics.insert("unused".to_owned());
         component.grants.services.insert("entry".to_owned());
         component.grants.identity = true;
     })

@@ -5,6 +5,7 @@ mod api_usage;
 mod body_shapes;
 mod campaigns_by_event;
 mod counts;
+mod data_pipeline;
 mod data_streams;
 mod dead_letters;
 mod entry_service_timeout;

@@ -15,6 +15,7 @@ use host_adapters_records::{Error, Function};
 use reqwest::Client;
 use serde_json::{Value, json};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::OnceLock;
 use tempfile::TempDir;
 use tokio::sync::Mutex;
@@ -28,7 +29,7 @@ pub struct TestHost {
     pub signer: Signer,
     http: Client,
     running: Running,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// A response over HTTP.
@@ -62,12 +63,17 @@ impl TestHost {
         change(&mut app);
         backends::provision(&app, &runtime_config, |_, _| Ok(())).await.unwrap();
         let running = start(app, &folder, runtime_config).await;
-        Self { fakes, signer, http: client(), running, _folder: folder }
+        Self { fakes, signer, http: client(), running, folder }
     }
 
     /// The running host, for example to hand batches to workers as a source does.
     pub fn running(&self) -> &Running {
         &self.running
+    }
+
+    /// The folder of the host's data.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
     }
 
     /// The HTTP client, for requests that the other functions do not send.
@@ -148,6 +154,14 @@ impl TestHost {
     pub async fn paused(&self, worker: &str) -> Option<String> {
         let ready: Value = self.http.get(self.gateway_url("/readyz")).send().await.unwrap().json().await.unwrap();
         let source = ready["sources"].as_array().unwrap().iter().find(|source| source["worker"] == worker).cloned();
+        source.unwrap()["paused"]["reason"].as_str().map(str::to_owned)
+    }
+
+    /// The same of the source of a queue, for a worker that has several.
+    pub async fn paused_queue(&self, queue: &str) -> Option<String> {
+        let ready: Value = self.http.get(self.gateway_url("/readyz")).send().await.unwrap().json().await.unwrap();
+        let name = format!("sqs:{queue}");
+        let source = ready["sources"].as_array().unwrap().iter().find(|source| source["source"] == name).cloned();
         source.unwrap()["paused"]["reason"].as_str().map(str::to_owned)
     }
 

@@ -1,7 +1,7 @@
 //! Changed copies of spin.toml, as text that can be put into any folder.
 
 use crate::support::settings::root;
-use toml_edit::{DocumentMut, Item, value};
+use toml_edit::{DocumentMut, Item, TableLike, Value, value};
 
 /// spin.toml after `change`. The paths of its components are absolute.
 pub fn changed(change: impl FnOnce(&mut DocumentMut)) -> String {
@@ -27,13 +27,23 @@ pub fn set_queues(manifest: &mut DocumentMut, visibility_secs: i64, receives: i6
     }
     let components = manifest["component"].as_table_like_mut().unwrap();
     for (_, component) in components.iter_mut() {
-        let sources = component.get_mut("tool").and_then(|tool| tool.get_mut("host-adapters")?.get_mut("source"));
-        for source in sources.and_then(Item::as_array_of_tables_mut).into_iter().flat_map(|it| it.iter_mut()) {
-            if source["type"].as_str() == Some("sqs") {
-                let attempts = source.get("max_attempts").and_then(Item::as_integer).unwrap_or(3);
-                source["max_attempts"] = value(attempts.min(receives));
-            }
+        for source in sources(component).filter(|source| source.get("type").and_then(Item::as_str) == Some("sqs")) {
+            let attempts = source.get("max_attempts").and_then(Item::as_integer).unwrap_or(3);
+            source.insert("max_attempts", value(attempts.min(receives)));
         }
+    }
+}
+
+/// The sources of a component, which are blocks or stand in a list.
+fn sources(component: &mut Item) -> Box<dyn Iterator<Item = &mut dyn TableLike> + '_> {
+    let sources = component.get_mut("tool").and_then(|tool| tool.get_mut("host-adapters")?.get_mut("source"));
+    match sources {
+        Some(Item::ArrayOfTables(blocks)) => Box::new(blocks.iter_mut().map(|block| block as &mut dyn TableLike)),
+        Some(Item::Value(Value::Array(list))) => {
+            let inline = list.iter_mut().filter_map(Value::as_inline_table_mut);
+            Box::new(inline.map(|source| source as &mut dyn TableLike))
+        }
+        _ => Box::new(std::iter::empty()),
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod aws;
 mod child;
 pub mod components;
+mod event_log;
 mod fan;
 mod host;
 pub mod log;
@@ -17,6 +18,7 @@ pub mod wait;
 pub mod workers;
 
 pub use child::Child;
+pub use event_log::Logged;
 pub use fan::{AUDIENCE, Fan, ISSUER, Signer};
 pub use host::{Reply, TestHost, client, metrics};
 pub use serve::serve;

@@ -22,7 +22,7 @@ token = "tester-token-of-a-test"
 tables = { demand-table = "read-write" }
 documents = { campaigns = "read-write" }
 objects = { "scoring-bucket" = ["write"] }
-queues = { saveEntriesQueue = "send", userInfoQueue = "send", retryScoreQueue = "send", saveSelectionQueue = "send", refreshSelectionQueue = "send", verdictReporterQueue = "send" }
+queues = { saveEntriesQueue = "send", userInfoQueue = "send", retryScoreQueue = "send", saveSelectionQueue = "send", refreshSelectionQueue = "send", verdictReporterQueue = "send", dataQueue = "send", campaignDataQueue = "send", registrationDataQueue = "send" }
 data_streams = { scoresStream = "put" }
 "#;
 

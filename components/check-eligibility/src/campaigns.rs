@@ -6,27 +6,24 @@
 use crate::world::{Outage, World};
 use registration::campaign::Campaign;
 use serde_json::json;
+use worker_kit::campaigns::key;
 
 /// The campaign with this slug; `None` if there is none.
 pub async fn find(world: &impl World, slug: &str) -> Result<Option<Campaign>, Outage> {
-    let key = key(slug);
-    if let Some(text) = world.cached(&key).await {
+    let cached = key(slug);
+    if let Some(text) = world.cached(&cached).await {
         match parse(&text) {
             // Ids and slugs share the keys of the cache: the id of one campaign may be the slug of another.
             Ok(campaign) if campaign.slug == slug => return Ok(Some(campaign)),
             Ok(_) => {}
-            Err(problem) => world.warn("Cached campaign cannot be read", json!({"key": key, "problem": problem})),
+            Err(problem) => world.warn("Cached campaign cannot be read", json!({"key": cached, "problem": problem})),
         }
     }
     let Some(text) = world.campaign(slug).await? else { return Ok(None) };
     let malformed = |problem| Outage::new("documents:campaigns", format!("campaign {slug:?} is malformed: {problem}"));
     let campaign = parse(text.as_bytes()).map_err(malformed)?;
-    world.cache([&key, &self::key(&campaign.id)], text.as_bytes()).await;
+    world.cache([&cached, &key(&campaign.id)], text.as_bytes()).await;
     Ok(Some(campaign))
-}
-
-fn key(slug_or_id: &str) -> String {
-    format!("campaign:{slug_or_id}")
 }
 
 /// On an error the text is read again, more slowly, to name the member that is wrong.

@@ -1,12 +1,12 @@
 //! The interface through which a decision looks up facts, and its real implementation.
 
-use futures::future::join;
 use serde_json::{Value, json};
 use worker_kit::{
     Call, Span,
     cache::Cache,
+    campaigns,
     platform::{
-        Error, documents, identity,
+        Error, identity,
         identity::Claims,
         table::{self, Key},
     },
@@ -15,10 +15,6 @@ use worker_kit::{
 
 /// The table of entries.
 const TABLE: &str = "demand-table";
-/// The collection of campaigns.
-const CAMPAIGNS: &str = "campaigns";
-/// Seconds for which a campaign stays cached (data flow: one hour).
-const CACHE_SECONDS: u32 = 3600;
 
 /// A dependency of the decision has failed.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -91,12 +87,12 @@ impl<'a> World for Live<'a> {
         self.cache.get(key).await
     }
 
-    async fn cache(&self, [one, other]: [&str; 2], campaign: &[u8]) {
-        join(self.cache.set(one, campaign, CACHE_SECONDS), self.cache.set(other, campaign, CACHE_SECONDS)).await;
+    async fn cache(&self, keys: [&str; 2], campaign: &[u8]) {
+        campaigns::keep(&self.cache, keys, campaign).await;
     }
 
     async fn campaign(&self, slug: &str) -> Result<Option<String>, Outage> {
-        let found = documents::find_one(CAMPAIGNS.to_owned(), json!({"slug": slug}).to_string()).await;
+        let found = campaigns::find(&json!({"slug": slug})).await;
         found.map_err(|error| Outage::new("documents:campaigns", error))
     }
 

@@ -93,11 +93,17 @@ forward! {
     data_streams "data-streams" {
         "put-records" put_records(stream: String, records: Vec<data_streams::DataRecord>) -> Vec<Result<String, Error>>;
     }
+    topic "topic" {
+        "publish-batch" publish_batch(topic: String, messages: Vec<topic::TopicMessage>) -> Vec<Result<String, Error>>;
+    }
     identity "identity" {
         "verify" verify(token: String) -> identity::Claims;
     }
     service "service" {
         "call" call(service: String, request: service::ServiceRequest) -> service::ServiceResponse;
+    }
+    event_log "event-log" {
+        "produce" produce(topic: String, records: Vec<event_log::LogRecord>) -> Vec<Result<(), Error>>;
     }
 }
 

@@ -2,12 +2,48 @@
 
 use crate::kind::Kind;
 use crate::object::Object;
-use host_adapters_event::Event;
+use host_adapters_event::{Event, json};
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 
 /// The attribute of the topic's messages that has the type. The filter policies of the queues read it.
 pub const TYPE: &str = "type";
+
+/// The reason to reject a record that is not JSON as it should be.
+fn malformed(fault: impl std::fmt::Display) -> String {
+    format!("malformed: {fault}")
+}
+
+/// A message of the topic as SNS wraps it, unless its subscription is raw.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Notification {
+    r#type: String,
+    /// Of SNS's messages only notifications have a topic and a message.
+    #[serde(rename = "TopicArn")]
+    _topic_arn: String,
+    message: String,
+    #[serde(default)]
+    message_attributes: BTreeMap<String, NotifiedAttribute>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct NotifiedAttribute {
+    value: String,
+}
+
+impl Notification {
+    /// What a message wraps; `None` if it is not a notification. A record of the pipeline is none: it has no `Message`.
+    fn of(event: &Event) -> Option<Self> {
+        event.json::<Self>().ok().filter(|it| it.r#type == "Notification")
+    }
+
+    fn kind(&self) -> &str {
+        self.message_attributes.get(TYPE).map_or("", |attribute| &attribute.value)
+    }
+}
 
 /// A record of the pipeline.
 #[derive(Clone, Debug)]
@@ -65,13 +101,21 @@ impl Message {
         Ok(Self { kind, data: body.data()? })
     }
 
-    /// Reads a record of a type's queue, whose attribute `type` has the type. The body must name the same one.
+    /// Reads a record of a type's queue, whose attribute `type` has the type. The body must name the same one. A message
+    /// without the attribute may be one that SNS has wrapped, with its attributes.
     ///
     /// # Errors
     /// As [`Self::read`], and when attribute and body differ.
     pub fn read_typed(event: &Event) -> Result<Self, String> {
-        let kind = Kind::parse(event.attribute(TYPE).unwrap_or_default())?;
-        let body: Body<'_> = event.json()?;
+        let attribute = event.attribute(TYPE);
+        if let (None, Some(wrapped)) = (attribute, Notification::of(event)) {
+            let body = json::from_slice(wrapped.message.as_bytes()).map_err(malformed)?;
+            return Self::of_kind(Kind::parse(wrapped.kind())?, &body);
+        }
+        Self::of_kind(Kind::parse(attribute.unwrap_or_default())?, &event.json()?)
+    }
+
+    fn of_kind(kind: Kind, body: &Body<'_>) -> Result<Self, String> {
         if Kind::parse(&body.kind())? != kind {
             return Err(format!("invalid: /type is not the message's attribute, {kind}"));
         }
@@ -97,6 +141,7 @@ impl Message {
 mod tests {
     use super::*;
     use crate::testing::{event, typed};
+    use serde_json::json;
 
     fn reason(body: &str) -> String {
         Message::read(&event(body)).unwrap_err()
@@ -150,5 +195,44 @@ mod tests {
         assert!(reason(typed("VENUE", body)).starts_with("unknown type: VENUE is none of "));
         assert_eq!(reason(typed("CAMPAIGN", body)), "invalid: /type is not the message's attribute, CAMPAIGN");
         assert_eq!(reason(typed("MARKET", r#"{"type":"MARKET","data":{}}"#)), EMPTY);
+    }
+
+    /// As a subscription of SNS delivers it that is not raw.
+    fn wrapped(kind: Option<&str>, body: &str) -> Event {
+        let attribute = kind.map(|kind| json!({"type": {"Type": "String", "Value": kind}}));
+        let mut notification = json!({
+            "Type": "Notification", "MessageId": "m-1", "TopicArn": "arn:aws:sns:us-east-1:1:dataSns", "Message": body,
+            "Timestamp": "2024-01-15T10:30:00.000Z", "SignatureVersion": "1",
+        });
+        notification["MessageAttributes"] = attribute.unwrap_or_else(|| json!({}));
+        event(&notification.to_string())
+    }
+
+    #[test]
+    fn use_case_5_a_wrapped_record_is_read_as_a_raw_one() {
+        let body = r#"{"type":"MARKET","data":{"id":"m","n":1.50}}"#;
+        let [raw, read] =
+            [typed("MARKET", body), wrapped(Some("MARKET"), body)].map(|event| Message::read_typed(&event).unwrap());
+        assert_eq!((read.kind, read.data_text()), (raw.kind, raw.data_text()));
+        let reason = |event| Message::read_typed(&event).unwrap_err();
+        assert!(reason(wrapped(None, body)).starts_with("unknown type: is none of "));
+        assert_eq!(reason(wrapped(Some("CAMPAIGN"), body)), "invalid: /type is not the message's attribute, CAMPAIGN");
+        for body in ["", "{", "[1]"] {
+            let reason = reason(wrapped(Some("MARKET"), body));
+            assert!(reason.starts_with("malformed: "), "{reason}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_wrapped_by_a_topic_is_not_unwrapped() {
+        let body = r#"{"type":"MARKET","data":{"id":"m"}}"#;
+        let mut other: serde_json::Value = event_value(wrapped(Some("MARKET"), body));
+        other["Type"] = json!("SubscriptionConfirmation");
+        let reason = Message::read_typed(&event(&other.to_string())).unwrap_err();
+        assert!(reason.starts_with("unknown type: is none of "), "{reason}");
+    }
+
+    fn event_value(event: Event) -> serde_json::Value {
+        event.json().unwrap()
     }
 }

@@ -7,13 +7,15 @@
 //! - [`endpoint`]: the HTTP endpoint at `/workers/<id>`, which uses these events.
 //! - [`Call`], [`log`]: logs and spans that carry the call's correlation id.
 //! - [`lenient`]: members of bodies that somebody else writes.
-//! - [`platform`], [`services`], [`cache`]: the interfaces that a worker may call.
+//! - [`platform`], [`services`], [`cache`]: the interfaces that a worker may call; [`campaigns`]: campaigns through the
+//!   cache.
 
 pub mod batch;
 pub mod bindings;
 pub mod cache;
 mod call;
 pub mod calls;
+pub mod campaigns;
 pub mod endpoint;
 mod export;
 pub mod lambda;

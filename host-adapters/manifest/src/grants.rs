@@ -2,7 +2,8 @@
 
 use host_adapters_delivery::event::source_name;
 use host_adapters_platform::{
-    Access, ComponentsAccess, DataStreamAccess, Declared, DeclaredNames, Grants, ObjectAccess, QueueAccess, TaskAccess,
+    Access, ComponentsAccess, DataStreamAccess, Declared, DeclaredNames, EventLogAccess, Grants, ObjectAccess,
+    QueueAccess, TaskAccess,
 };
 use host_adapters_settings::{Fields, Names, Setting, Spanned, Table, Words, settings};
 use host_adapters_settings::{Report, suggestion};
@@ -27,7 +28,7 @@ macro_rules! by_name {
                 let mut named = Vec::new();
                 $({
                     let check: Check = |report, name, declared| {
-                        refuse_undeclared(report, $kind, name, declared.$names.names());
+                        <$setting as ByName>::check(report, $kind, name, declared.$names.names());
                     };
                     let (granted, names) = self.$key.parts();
                     grants.$key = granted;
@@ -57,8 +58,13 @@ by_name! {
     objects: GrantedObjects = "bucket" in buckets;
     /// What may be done with a data stream: put records.
     data_streams: Granted<DataStreamAccess> = "data stream" in data_streams;
+    /// Topics to which messages may be published.
+    topics: Names = "topic" in topics;
     /// Services that may be called.
     services: Names = "service" in services;
+    /// What may be done with a topic of the event log, or with all whose names begin with what precedes a `*`
+    /// (`"prd2011.dmnd.*" = "produce"`): produce records; or, of a client, read them.
+    event_log: GrantedTopics = "topic of the event log" in event_log;
 }
 
 settings! {
@@ -85,6 +91,10 @@ trait ByName {
     fn parts(self) -> (Self::Granted, Vec<Spanned<String>>);
     /// Puts the declared names in place of `"*"`.
     fn expand(granted: &mut Self::Granted, declared: Vec<&String>);
+    /// Reports a name that is not declared.
+    fn check(report: &Report<'_>, kind: &str, name: &Spanned<String>, declared: Vec<&String>) {
+        refuse_undeclared(report, kind, name, declared);
+    }
 }
 
 /// Names with what is allowed, and their places in the file.
@@ -101,6 +111,10 @@ pub struct GrantedObjects {
     /// The names of the buckets.
     named: Vec<Spanned<String>>,
 }
+
+/// Topics of the event log, or the beginnings of their names, with what is allowed.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct GrantedTopics(Granted<EventLogAccess>);
 
 /// In a client's grants, stands for every name that the application declares.
 const ALL: &str = "*";
@@ -223,6 +237,32 @@ impl ByName for GrantedObjects {
     }
 }
 
+impl ByName for GrantedTopics {
+    type Granted = BTreeMap<String, EventLogAccess>;
+
+    fn parts(self) -> (Self::Granted, Vec<Spanned<String>>) {
+        self.0.parts()
+    }
+
+    fn expand(granted: &mut Self::Granted, declared: Vec<&String>) {
+        expand(granted, declared);
+    }
+
+    fn check(report: &Report<'_>, kind: &str, name: &Spanned<String>, declared: Vec<&String>) {
+        match name.value.strip_suffix(ALL) {
+            Some(beginning) if declared.iter().any(|topic| topic.starts_with(beginning)) => (),
+            Some(beginning) => {
+                let message = format!(
+                    "no {kind} begins with \"{beginning}\"; correct it, or declare one under \
+                     [application.tool.host-adapters.event_log]"
+                );
+                report.diagnostic(&name.span, message);
+            }
+            None => refuse_undeclared(report, kind, name, declared),
+        }
+    }
+}
+
 impl ByName for Names {
     type Granted = BTreeSet<String>;
 
@@ -266,6 +306,18 @@ impl<T: Words> Setting for Granted<T> {
     fn schema(_default: Self, (): &()) -> Json {
         let words: Vec<_> = T::WORDS.iter().map(|(word, _)| *word).collect();
         json!({"type": "object", "additionalProperties": {"enum": words}})
+    }
+}
+
+impl Setting for GrantedTopics {
+    type Rule = ();
+
+    fn read(fields: &mut Fields<'_, '_>, key: &'static str, (): &()) -> Option<Self> {
+        Granted::read(fields, key, &()).map(Self)
+    }
+
+    fn schema(default: Self, (): &()) -> Json {
+        Granted::schema(default.0, &())
     }
 }
 

@@ -4,6 +4,7 @@ use super::app::{Client, HostConfig};
 use super::circles::Places;
 use super::component::{Context, TOOL, own_tool};
 use super::grants::{GrantSettings, RawGrants};
+use super::topics;
 use super::variables::Value;
 use host_adapters_outbound::{Auth, LimitBy, RateLimit, ServiceConfig, check_upstream};
 use host_adapters_platform::names::queue_fault;
@@ -96,6 +97,7 @@ pub(super) fn read(
     let queues = &settings.declared.queues.0.0;
     let places: Places = queues.iter().filter_map(place).collect();
     queues.iter().for_each(|(name, queue)| check_dead_letters(name, queue, &places, context));
+    topics::check(context.report, &settings.declared);
     let services: Vec<_> =
         settings.services.0.into_iter().map(|(name, it)| service(name, &it.value, context)).collect();
     let names = services.iter().map(|service| service.name.clone()).collect();

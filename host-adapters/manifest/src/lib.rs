@@ -24,6 +24,7 @@ mod schema;
 mod source;
 #[cfg(test)]
 mod tests;
+mod topics;
 mod variable_source;
 mod variables;
 

@@ -28,6 +28,11 @@
 //! region = "us-west-2"
 //! prefix = "prd-"
 //!
+//! [topics]
+//! type = "sns"
+//! region = "us-west-2"
+//! prefix = "prd-"
+//!
 //! [cache]
 //! type = "redis"
 //! url = { env = "REDIS_URL" }

@@ -1,8 +1,9 @@
 //! What stands for stores that a host does not have: whoever asks for something of them asks for what is not there.
 
 use super::names::unknown;
-use super::{Checkpoint, FailureTable, LeaseTable, Position, Result, Shard, ShardPage, ShardReader};
+use super::{Checkpoint, FailureTable, LeaseTable, Position, Result, Shard, ShardPage, ShardReader, TopicBackend};
 use host_adapters_records::Error;
+use host_adapters_records::topic::TopicMessage;
 use std::time::Duration;
 
 /// No streams of any kind.
@@ -63,5 +64,16 @@ impl FailureTable for NoFailures {
 
     async fn forget_failures(&self, queue: &str, _messages: &[String]) -> Result<()> {
         Err(unknown("queue", queue, std::iter::empty()))
+    }
+}
+
+/// No topics.
+#[derive(Clone, Copy, Debug)]
+pub struct NoTopics;
+
+#[async_trait::async_trait]
+impl TopicBackend for NoTopics {
+    async fn publish_batch(&self, topic: &str, _messages: Vec<TopicMessage>) -> Result<Vec<Result<String>>> {
+        Err(unknown("topic", topic, std::iter::empty()))
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::task::{ExecutionTable, TaskBackend};
 use crate::{
-    DataStreamBackend, DataStreamReader, Declared, DocumentsBackend, FailureTable, ObjectsBackend, QueueBackend,
-    QueueBrowser, Result, StreamBackend, TableBackend,
+    DataStreamBackend, DataStreamReader, Declared, DocumentsBackend, EventLogBackend, FailureTable, ObjectsBackend,
+    QueueBackend, QueueBrowser, Result, StreamBackend, TableBackend, TopicBackend,
 };
 use host_adapters_records::cache::CacheBackend;
 use std::any::Any;
@@ -71,8 +71,12 @@ pub enum Opened {
     Objects(Arc<dyn ObjectsBackend>),
     /// `data-streams`, and how they are read.
     DataStreams(Arc<dyn DataStreamBackend>, Arc<dyn DataStreamReader>),
+    /// `topic`.
+    Topics(Arc<dyn TopicBackend>),
     /// `spin:redis`.
     Cache(Arc<dyn CacheBackend>),
     /// The executions of tasks, and how they are started, where that is not the business of another program.
     Tasks(Arc<dyn TaskBackend>, Option<Arc<dyn ExecutionTable>>),
+    /// `event-log`.
+    EventLog(Arc<dyn EventLogBackend>),
 }

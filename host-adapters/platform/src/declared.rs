@@ -1,8 +1,10 @@
 //! What an application declares in spin.toml and its backends must have.
 
 use crate::data_streams::{self, DataStreamSpec};
+use crate::event_log::{self, LogTopicSpec};
 use crate::names;
 use crate::objects::Notification;
+use crate::topic::{self, TopicSettings, TopicSpec};
 use host_adapters_settings::{Block, Fields, Named, Names, Setting, Settings, settings};
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,6 +53,11 @@ declared! {
     /// The data streams that there are.
     data_streams: Blocks<DataStreamSpec> = NameRule::of("data-stream", data_streams::name_fault)
         => BTreeMap<String, DataStreamSpec>;
+    /// The topics that there are.
+    topics: Blocks<TopicSettings> = NameRule::of("topic", topic::name_fault) => BTreeMap<String, TopicSpec>;
+    /// The topics of the event log that there are.
+    event_log: Blocks<LogTopicSpec> = NameRule::of("log-topic", event_log::name_fault)
+        => BTreeMap<String, LogTopicSpec>;
 }
 
 /// What is wrong with a name, if something is: no backend could have it.

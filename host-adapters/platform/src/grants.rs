@@ -1,6 +1,7 @@
 //! What a component or client may call, as `spin.toml` grants it. Nothing is granted by default.
 
 use crate::data_streams::DataStreamAccess;
+use crate::event_log::EventLogAccess;
 use crate::{Declared, DeclaredNames};
 use host_adapters_records::{Error, ErrorKind};
 use host_adapters_settings::Words;
@@ -15,8 +16,10 @@ use std::collections::{BTreeMap, BTreeSet};
 /// documents = { campaigns = "read" }
 /// objects = { "scoring-bucket/scrubbed/" = ["read", "list"] }
 /// data_streams = { scoresStream = "put" }
+/// topics = ["dataSns"]
 /// identity = true
 /// services = ["entry"]
+/// event_log = { "prd2011.dmnd.*" = "produce" }
 /// ```
 ///
 /// A client of the gateway may also have `components = "swap"` and `tasks = { <worker> = "start" }`.
@@ -32,10 +35,14 @@ pub struct Grants {
     pub objects: BTreeMap<String, ObjectAccess>,
     /// Data streams by name.
     pub data_streams: BTreeMap<String, DataStreamAccess>,
+    /// Topics to which messages may be published.
+    pub topics: BTreeSet<String>,
     /// Whether tokens may be verified.
     pub identity: bool,
     /// Services that may be called.
     pub services: BTreeSet<String>,
+    /// Topics of the event log by name, or by what their names begin with, before a `*`.
+    pub event_log: BTreeMap<String, EventLogAccess>,
     /// Workers whose tasks may be started.
     pub tasks: BTreeMap<String, TaskAccess>,
     /// What may be done with the components that serve.
@@ -220,10 +227,19 @@ needs! {
     PutRecords(name: &'a str) of "data stream" name in data_streams:
         |grants| grants.data_streams.contains_key(name),
         by_name("put records into the data stream", name, "data_streams", "put");
+    Publish(name: &'a str) of "topic" name in topics:
+        |grants| grants.topics.contains(name),
+        (format!("publish to the topic `{name}`"), format!("topics = [\"{name}\"]"));
     Identity: |grants| grants.identity, ("verify tokens".to_owned(), "identity = true".to_owned());
     CallService(name: &'a str) of "service" name in services:
         |grants| grants.services.contains(name),
         (format!("call service `{name}`"), format!("services = [\"{name}\"]"));
+    ProduceTo(name: &'a str) of "topic of the event log" name in event_log:
+        |grants| grants.log_access(name).any(|access| access == EventLogAccess::Produce),
+        of_topics("produce to the topic", name, "produce");
+    ReadTopic(name: &'a str) of "topic of the event log" name in event_log:
+        |grants| grants.log_access(name).any(|access| access == EventLogAccess::Read),
+        of_topics("read the topic", name, "read");
     StartTasks(worker: &'a str):
         |grants| grants.tasks.contains_key(worker), by_name("start or see tasks of", worker, "tasks", "start");
     ReadComponents:
@@ -246,7 +262,22 @@ fn of_objects(what: &str, bucket: &str, key: &str, word: &str) -> (String, Strin
     (format!("{what} `{bucket}/{key}`"), line)
 }
 
+/// What is refused about a topic of the event log, and the line that allows it.
+fn of_topics(what: &str, name: &str, word: &str) -> (String, String) {
+    let line = format!("event_log = {{ \"{name}\" = \"{word}\" }} (or, of several, \"<beginning of their names>*\")");
+    (format!("{what} `{name}`"), line)
+}
+
 impl Grants {
+    /// The grants for a topic of the event log, or for all that begin like it.
+    fn log_access(&self, topic: &str) -> impl Iterator<Item = EventLogAccess> {
+        let covers = move |name: &str| match name.strip_suffix('*') {
+            Some(beginning) => topic.starts_with(beginning),
+            None => name == topic,
+        };
+        self.event_log.iter().filter(move |(name, _)| covers(name)).map(|(_, access)| *access)
+    }
+
     /// The grants for the parts of a bucket that contain this key, or all keys that begin with it.
     fn objects(&self, bucket: &str, key: &str) -> impl Iterator<Item = ObjectAccess> {
         let is_in = move |part: &str| {
@@ -261,6 +292,7 @@ impl Grants {
     /// The interfaces of the platform for which there is no grant, each with the line that would add one.
     pub fn closed(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
         let sends = self.queues.values().any(|access| *access == QueueAccess::Send);
+        let produces = self.event_log.values().any(|access| *access == EventLogAccess::Produce);
         let interfaces = [
             ("registration:platform/table", !self.tables.is_empty(), r#"tables = { "<table>" = "read" }"#),
             ("registration:platform/queue", sends, r#"queues = { "<queue>" = "send" }"#),
@@ -275,8 +307,10 @@ impl Grants {
                 !self.data_streams.is_empty(),
                 r#"data_streams = { "<stream>" = "put" }"#,
             ),
+            ("registration:platform/topic", !self.topics.is_empty(), r#"topics = ["<topic>"]"#),
             ("registration:platform/identity", self.identity, "identity = true"),
             ("registration:platform/service", !self.services.is_empty(), r#"services = ["<service>"]"#),
+            ("registration:platform/event-log", produces, r#"event_log = { "<topic>" = "produce" }"#),
         ];
         interfaces.into_iter().filter(|(_, open, _)| !open).map(|(interface, _, line)| (interface, line))
     }

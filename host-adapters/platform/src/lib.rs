@@ -5,7 +5,8 @@
 //! - `backend`: what sources need of backends, and `absent`: what stands for a backend that does not exist; [`task`]: what
 //!   is needed from those that store executions.
 //! - [`circuit_breaker`], [`retry`]: stop the use of a dependency that is down, and the waits in between.
-//! - [`limits`]: what every backend accepts, checked before one is asked (for data streams in [`data_streams`]);
+//! - [`limits`]: what every backend accepts, checked before one is asked (for data streams in [`data_streams`], for
+//!   topics in [`topic`], for the event log in [`event_log`]);
 //!   [`filter`], [`find`], [`update`], [`names`], [`fifo`], [`node`], [`objects`]: shared by backends.
 
 mod absent;
@@ -18,6 +19,7 @@ pub mod data_streams;
 pub mod dead_letter;
 mod declared;
 mod documents;
+pub mod event_log;
 pub mod fifo;
 pub mod filter;
 pub mod find;
@@ -34,14 +36,16 @@ pub mod retry;
 mod service;
 mod table;
 pub mod task;
+pub mod topic;
 pub mod update;
 
-pub use absent::{NoFailures, NoStreams};
+pub use absent::{NoFailures, NoStreams, NoTopics};
 pub use backend::*;
 pub use configured::{Backend, Difference, Opened};
 pub use data_streams::{DataStreamAccess, DataStreamBackend, DataStreamSpec, hash_key};
 pub use declared::{Declared, DeclaredNames, DeclaredSettings, IdentityConfig, QueueSpec, TableSpec};
 pub use documents::DocumentsBackend;
+pub use event_log::{EventLogAccess, EventLogBackend, LogPage, LogPartition, LogTopicSpec, LoggedRecord};
 pub use grants::{Access, ComponentsAccess, Grants, ObjectAccess, QueueAccess, TaskAccess};
 pub use identity::IdentityBackend;
 pub use left_out::{LEFT_OUT, TRIMMED, expired, left_out, trimmed};
@@ -49,6 +53,7 @@ pub use objects::ObjectsBackend;
 pub use queue::QueueBackend;
 pub use service::ServiceBackend;
 pub use table::TableBackend;
+pub use topic::{FilterScope, SubscriptionSpec, TopicBackend, TopicSpec};
 
 use grants::Need;
 use host_adapters_failpoint::{self as failpoint, Step};
@@ -73,10 +78,14 @@ pub struct PlatformService {
     pub objects: Arc<dyn ObjectsBackend>,
     /// Behind `data-streams`.
     pub data_streams: Arc<dyn DataStreamBackend>,
+    /// Behind `topic`.
+    pub topics: Arc<dyn TopicBackend>,
     /// Behind `identity`; without it no token can be verified.
     pub identity: Option<Arc<dyn IdentityBackend>>,
     /// Behind `service`; without it there are no services.
     pub services: Option<Arc<dyn ServiceBackend>>,
+    /// Behind `event-log`.
+    pub event_log: Arc<dyn EventLogBackend>,
 }
 
 impl PlatformService {

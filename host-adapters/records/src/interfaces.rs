@@ -58,6 +58,11 @@ macro_rules! platform_functions {
                     stream: String, records: Vec<$crate::data_streams::DataRecord>
                 ) of stream -> Vec<Result<String, $crate::Error>>;
             }
+            topic "topic" {
+                topic_publish_batch "publish-batch" PublishBatch(
+                    topic: String, messages: Vec<$crate::topic::TopicMessage>
+                ) of topic -> Vec<Result<String, $crate::Error>>;
+            }
             identity "identity" {
                 identity_verify "verify" Verify(token: String) -> $crate::identity::Claims;
             }
@@ -65,6 +70,11 @@ macro_rules! platform_functions {
                 service_call "call" CallService(
                     service: String, request: $crate::service::ServiceRequest
                 ) of service -> $crate::service::ServiceResponse;
+            }
+            event_log "event-log" {
+                event_log_produce "produce" Produce(
+                    topic: String, records: Vec<$crate::event_log::LogRecord>
+                ) of topic -> Vec<Result<(), $crate::Error>>;
             }
         }
     };
@@ -278,6 +288,23 @@ pub mod data_streams {
     }
 }
 
+/// Records of `topic`.
+pub mod topic {
+    use crate::Attribute;
+
+    record! {
+        /// A message to publish.
+        #[derive(Default)]
+        TopicMessage {
+            /// The body, not empty; at most 256 KiB with its attributes.
+            body: String,
+            /// Their names differ. `String.Array` is a list, as JSON.
+            #[serde(default)]
+            attributes: Vec<Attribute>,
+        }
+    }
+}
+
 /// Records of `service`.
 pub mod service {
     use host_adapters_event::service_error_code;
@@ -409,6 +436,22 @@ pub mod identity {
             member_id = "member-id": Option<String>,
             /// `idv`: identity verification done, where the token says so.
             idv: Option<bool>,
+        }
+    }
+}
+
+/// Records of `event-log`.
+pub mod event_log {
+    record! {
+        /// A record to produce.
+        LogRecord {
+            /// Records of one key are in one partition, in order; not empty.
+            key: String,
+            /// At most 1 MiB together with key and headers.
+            value: String,
+            /// At most 100, each with a name; a name may repeat.
+            #[serde(default)]
+            headers: Vec<(String, String)>,
         }
     }
 }

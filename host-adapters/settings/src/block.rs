@@ -121,6 +121,9 @@ fn values(schema: &Json, page: &str) -> String {
     if let Some(words) = schema.get("enum").and_then(Json::as_array) {
         return words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
     }
+    if schema.get("type").is_some_and(Json::is_array) {
+        return "a table, or JSON in a text".to_owned();
+    }
     match (text("type"), schema.get("additionalProperties"), schema.get("items")) {
         (Some("integer"), ..) => format!("{} to {}", number("minimum"), number("maximum")),
         (Some("boolean"), ..) => "`true`, `false`".to_owned(),

@@ -20,12 +20,13 @@
 //! ```
 //!
 //! A line is a key: its meaning, type, default, and what is allowed: a range for a number, what to write for a text that
-//! must be there, the name of the block for a [`Table`] or [`Named`] tables, how it is referred to for a [`Value`], and
-//! `()` for `bool`, `Option<String>`, [`Names`] and [`Words`]. `pub struct A with b: B { … }` reads the keys of `B` in
+//! must be there, the name of the block for a [`Table`], [`Tables`] or [`Named`] tables, how it is referred to for a [`Value`], and
+//! `()` for `bool`, `Option<String>`, [`Names`], [`JsonText`] and [`Words`]. `pub struct A with b: B { … }` reads the keys of `B` in
 //! the same table. Rules over several keys are checked after [`Settings::read`], with [`Fields::item`] for their places.
 
 mod block;
 mod fields;
+mod json;
 mod report;
 mod secret;
 mod text;
@@ -33,12 +34,13 @@ mod types;
 
 pub use block::{Block, Key};
 pub use fields::{Fields, Spanned};
+pub use json::JsonText;
 pub use report::{Diagnostic, ManifestErrors, Report, is_close, position, suggestion};
 pub use secret::{Reference, Secrets, Value};
 #[doc(hidden)]
 pub use serde_json;
 pub use text::{NotText, decode, decoded, read_text, without_mark};
-pub use types::{Named, Names, Table, Template, Url, check_web_url, showable};
+pub use types::{Named, Names, Table, Tables, Template, Url, check_web_url, showable};
 
 use serde_json::Value as Json;
 

@@ -237,3 +237,35 @@ impl<T: Settings> Setting for Named<T> {
         vec![Block::of::<T>(block)]
     }
 }
+
+/// A list of tables with settings, each with its place. Documents describe them under the name of their block.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Tables<T>(pub Vec<Spanned<T>>);
+
+impl<T> Default for Tables<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T: Settings> Setting for Tables<T> {
+    type Rule = &'static str;
+
+    fn read(fields: &mut Fields<'_, '_>, key: &'static str, _block: &&'static str) -> Option<Self> {
+        let read = |mut table: Fields<'_, '_>| {
+            let (value, _) = T::read_all(&mut table);
+            let span = table.span.clone();
+            table.finish();
+            Spanned { value, span }
+        };
+        Some(Self(fields.list(key).into_iter().map(read).collect()))
+    }
+
+    fn schema(_default: Self, block: &&'static str) -> Json {
+        json!({"type": "array", "items": Block::reference(block)})
+    }
+
+    fn blocks(block: &&'static str) -> Vec<Block> {
+        vec![Block::of::<T>(block)]
+    }
+}

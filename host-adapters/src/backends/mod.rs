@@ -41,6 +41,7 @@ pub const KINDS: &[BackendKind] = kinds! {
     "documents", "mongodb": backend_mongodb;
     "objects", "s3": backend_s3;
     "data_streams", "kinesis": backend_kinesis;
+    "topics", "sns": backend_sns;
     "cache", "redis": backend_redis;
     "tasks", "step-functions": backend_step_functions;
 };

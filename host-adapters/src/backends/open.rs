@@ -5,13 +5,14 @@ use super::ask::compare;
 use super::identity;
 use crate::manifest::App;
 use crate::manifest::runtime_config::RuntimeConfig;
-use anyhow::{Context, Result, anyhow};
-use backend_embedded::{Embedded, EmbeddedCache};
+use anyhow::{Context, Result, anyhow, bail};
+use backend_embedded::{Embedded, EmbeddedCache, FanOut};
 use host_adapters_platform::clock::Clock;
 use host_adapters_platform::task::{ExecutionTable, NoTasks, TaskBackend};
 use host_adapters_platform::{
-    DataStreamBackend, DataStreamReader, Declared, DocumentsBackend, FailureTable, ObjectsBackend, Opened,
-    PlatformService, QueueBackend, QueueBrowser, ServiceBackend, StreamBackend, TableBackend,
+    DataStreamBackend, DataStreamReader, Declared, DocumentsBackend, EventLogBackend, FailureTable, NoTopics,
+    ObjectsBackend, Opened, PlatformService, QueueBackend, QueueBrowser, ServiceBackend, StreamBackend, TableBackend,
+    TopicBackend,
 };
 use host_adapters_records::cache::CacheBackend;
 use host_adapters_sources::SourceStores;
@@ -51,8 +52,10 @@ pub async fn open(app: &App, data: &Path, config: &RuntimeConfig, services: impl
         documents: opened.documents,
         objects: opened.objects,
         data_streams: opened.data_streams.0.clone(),
+        topics: opened.topics,
         identity: identity(app)?,
         services: Some(Arc::new(services)),
+        event_log: opened.event_log,
     };
     let ((queues, browser), (_, streams, failures)) = (opened.queues, opened.tables);
     let (_, data_streams) = opened.data_streams;
@@ -68,14 +71,17 @@ struct Sections {
     documents: Arc<dyn DocumentsBackend>,
     objects: Arc<dyn ObjectsBackend>,
     data_streams: (Arc<dyn DataStreamBackend>, Arc<dyn DataStreamReader>),
+    topics: Arc<dyn TopicBackend>,
     cache: Arc<dyn CacheBackend>,
     tasks: (Arc<dyn TaskBackend>, Option<Arc<dyn ExecutionTable>>),
+    event_log: Arc<dyn EventLogBackend>,
 }
 
 impl Sections {
     async fn open(declared: &Declared, data: &Path, config: &RuntimeConfig) -> Result<Self> {
         let (mut tables, mut queues, mut documents, mut objects) = (None, None, None, None);
-        let (mut data_streams, mut cache, mut tasks) = (None, None, None);
+        let (mut data_streams, mut topics, mut cache) = (None, None, None);
+        let (mut tasks, mut event_log) = (None, None);
         for (section, backend) in config.backends() {
             let place = || format!("[{section}] of the runtime configuration");
             let opened = backend.open(declared, data).await.map_err(|wrong| anyhow!(wrong)).with_context(place)?;
@@ -86,15 +92,19 @@ impl Sections {
                 Opened::Documents(backend) => documents = Some(backend),
                 Opened::Objects(backend) => objects = Some(backend),
                 Opened::DataStreams(backend, reader) => data_streams = Some((backend, reader)),
+                Opened::Topics(backend) => topics = Some(backend),
                 Opened::Cache(backend) => cache = Some(backend),
                 Opened::Tasks(backend, executions) => tasks = Some((backend, executions)),
+                Opened::EventLog(backend) => event_log = Some(backend),
             }
         }
         let mut store = EmbeddedStore { declared, data, opened: None };
+        let has_own_queues = queues.is_none();
         let queues = match queues {
             Some(queues) => queues,
             None => (store.get()? as Arc<dyn QueueBackend>, store.get()? as Arc<dyn QueueBrowser>),
         };
+        let topics = store.topics(topics, has_own_queues, &queues.0)?;
         let objects: Arc<dyn ObjectsBackend> = match objects {
             Some(objects) => objects,
             None => {
@@ -121,11 +131,16 @@ impl Sections {
                     (streams.clone(), streams)
                 }
             },
+            topics,
             cache: cache.unwrap_or_else(memory),
             tasks: match tasks {
                 Some(tasks) => tasks,
                 None if declared.tasks.is_empty() => (Arc::new(NoTasks), None),
                 None => (store.get()?, Some(store.get()?)),
+            },
+            event_log: match event_log {
+                Some(event_log) => event_log,
+                None => store.get()?,
             },
         })
     }
@@ -148,7 +163,28 @@ impl EmbeddedStore<'_> {
         let store = Arc::new(store.with_context(|| format!("cannot open {}", file.display()))?);
         Ok(self.opened.insert(store).clone())
     }
+
+    /// The topics: `configured`, or those of this store, over the queues of this store or of another backend.
+    fn topics(
+        &mut self,
+        configured: Option<Arc<dyn TopicBackend>>,
+        has_own_queues: bool,
+        queues: &Arc<dyn QueueBackend>,
+    ) -> Result<Arc<dyn TopicBackend>> {
+        let topics: Arc<dyn TopicBackend> = match configured {
+            _ if self.declared.topics.is_empty() => Arc::new(NoTopics),
+            Some(_) if has_own_queues => bail!(NEEDS_QUEUES),
+            Some(topics) => topics,
+            None if has_own_queues => self.get()?,
+            None => Arc::new(FanOut::open(self.declared, queues.clone(), Clock::wall())?),
+        };
+        Ok(topics)
+    }
 }
+
+/// Otherwise the topics would deliver to queues that nobody reads.
+const NEEDS_QUEUES: &str =
+    "[topics] of the runtime configuration delivers to queues of the same service; add [queues], or remove [topics]";
 
 /// The embedded cache.
 fn memory() -> Arc<dyn CacheBackend> {

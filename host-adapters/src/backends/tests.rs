@@ -7,9 +7,12 @@ use backend_dynamodb::DynamodbConfig;
 use backend_kinesis::KinesisConfig;
 use backend_redis::RedisConfig;
 use backend_s3::S3Config;
+use backend_sns::SnsConfig;
 use backend_sqs::SqsConfig;
 use backend_step_functions::StepFunctionsConfig;
-use host_adapters_platform::{DataStreamSpec, Declared, QueueSpec, TableSpec};
+use host_adapters_platform::{DataStreamSpec, Declared, QueueSpec, ServiceBackend, TableSpec, TopicSpec};
+use host_adapters_records::service::{ServiceRequest, ServiceResponse};
+use host_adapters_records::{Caller, Error, ErrorKind};
 use std::any::Any;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -73,6 +76,10 @@ fn every_backend_is_named_and_secrets_come_by_reference() {
         type = "kinesis"
         prefix = "prd-"
         lease_endpoint = "http://127.0.0.1:8000"
+        [topics]
+        type = "sns"
+        prefix = "prd-"
+        queue_endpoint = "http://127.0.0.1:9324"
         [cache]
         type = "redis"
         url = { env = "SET" }
@@ -95,6 +102,9 @@ fn every_backend_is_named_and_secrets_come_by_reference() {
         (Some("prd-"), "prd-host-adapters-leases".to_owned())
     );
     assert_eq!(streams.lease_endpoint.0.as_deref(), Some("http://127.0.0.1:8000"));
+    let topics: &SnsConfig = backend(&config, "topics");
+    assert_eq!((topics.prefix.as_deref(), &topics.queue_prefix), (Some("prd-"), &None));
+    assert_eq!(topics.queue_endpoint.0.as_deref(), Some("http://127.0.0.1:9324"));
     let tasks: &StepFunctionsConfig = backend(&config, "tasks");
     assert_eq!((tasks.prefix.as_deref(), &tasks.worker_name), (Some("prd-"), &None));
     let RedisConfig { url, timeout_ms } = backend(&config, "cache");
@@ -133,7 +143,7 @@ url = { file = "secret" }
         9:7: uri holds credentials in plain text; write { env = "NAME" } or { file = "path" }, in documents
         10:1: unknown key "databse"; write "database", in documents
         13:16: <folder>/secret can be read by others (mode 644); chmod 600 it, in cache.url
-        14:2: unknown key "metrics"; there is "tables", "queues", "documents", "objects", "data_streams", "cache", "tasks""#]].assert_eq(&diagnostics);
+        14:2: unknown key "metrics"; there is "tables", "queues", "documents", "objects", "data_streams", "topics", "cache", "tasks""#]].assert_eq(&diagnostics);
     assert!(!diagnostics.contains(SECRET));
 }
 
@@ -207,6 +217,7 @@ fn prefixes_that_make_names_which_no_server_can_have_are_reported() {
         collections: ["campaigns".to_owned()].into(),
         buckets: ["scoring".to_owned()].into(),
         data_streams: [("scores".to_owned(), DataStreamSpec::default())].into(),
+        topics: [("dataSns".to_owned(), TopicSpec::default())].into(),
         ..Declared::default()
     };
     let text = |prefix: &str| {
@@ -215,7 +226,8 @@ fn prefixes_that_make_names_which_no_server_can_have_are_reported() {
              [queues]\ntype = \"sqs\"\nprefix = \"{prefix}\"\n\
              [documents]\ntype = \"mongodb\"\nuri = \"mongodb://h\"\ndatabase = \"d\"\nprefix = \"{prefix}\"\n\
              [objects]\ntype = \"s3\"\nprefix = \"{prefix}\"\n\
-             [data_streams]\ntype = \"kinesis\"\nprefix = \"{prefix}\"\nlease_table = \"our leases\"\n"
+             [data_streams]\ntype = \"kinesis\"\nprefix = \"{prefix}\"\nlease_table = \"our leases\"\n\
+             [topics]\ntype = \"sns\"\nprefix = \"{prefix}\"\nqueue_prefix = \"{prefix}\"\n"
         )
     };
     expect_test::expect![[r#"
@@ -225,7 +237,9 @@ fn prefixes_that_make_names_which_no_server_can_have_are_reported() {
         12:10: before "campaigns" the prefix makes a wrong name: "p$campaigns" cannot be the name of a collection in MongoDB; write 1 to 255 bytes without $, not beginning with system., in documents
         15:10: before "scoring" the prefix makes a wrong name: "p$scoring" cannot be the name of a bucket in S3; write 3 to 63 lower-case letters, digits, - and ., beginning and ending with a letter or digit, in objects
         18:10: before "scores" the prefix makes a wrong name: "p$scores" cannot be the name of a stream in Kinesis; write 1 to 128 letters, digits, _, - and ., in data_streams
-        19:15: "our leases" cannot be the name of a table in DynamoDB; write 3 to 255 letters, digits, _, - and ., in data_streams"#]]
+        19:15: "our leases" cannot be the name of a table in DynamoDB; write 3 to 255 letters, digits, _, - and ., in data_streams
+        22:10: before "dataSns" the prefix makes a wrong name: "p$dataSns" cannot be the name of a topic in SNS; write 1 to 256 letters, digits, _ and -, in topics
+        23:16: before "qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq" the prefix makes a wrong name: "p$qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq" cannot be the name of a queue in SQS; write 1 to 80 letters, digits, - and _, with .fifo at the end of a FIFO queue's, in topics"#]]
     .assert_eq(&parse_for(&declared, folder.path(), &text("p$")).unwrap_err());
     let told = parse_for(&declared, folder.path(), &text("prd")).unwrap_err();
     assert!(told.contains("7:10: before \"qqq") && !told.contains("3:10") && !told.contains("12:10"), "{told}");
@@ -267,4 +281,30 @@ fn a_backend_that_is_not_built_in_is_named() {
         .unwrap_err()
         .to_string();
     expect_test::expect![[r#"r.toml:1:2: this program was built without the backend "sqs"; build host-adapters with --features sqs, in queues"#]].assert_eq(&told);
+}
+
+struct NoServices;
+
+#[async_trait::async_trait]
+impl ServiceBackend for NoServices {
+    async fn call(&self, _: Caller<'_>, service: &str, _: ServiceRequest) -> Result<ServiceResponse, Error> {
+        Err(Error::new(ErrorKind::NotFound, service))
+    }
+}
+
+/// They would deliver to queues that no source reads.
+#[tokio::test]
+async fn topics_in_sns_need_queues_in_sqs() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = "spin_manifest_version = 2\n[application]\nname = \"t\"\n[application.tool.host-adapters]\n\
+                    queues = { q = {} }\ntopics = { t = { subscriptions = [{ queue = \"q\" }] } }\n";
+    let provided = crate::manifest::ProvidedVariables::default();
+    let app = crate::manifest::parse(Path::new("spin.toml"), manifest, &provided).unwrap();
+    let section = "[topics]\ntype = \"sns\"\nregion = \"us-east-1\"\nendpoint = \"http://127.0.0.1:1\"\n\
+                   credentials = { access_key_id = \"AKIA\", secret_access_key = { env = \"SET\" } }\n";
+    let config = parse_for(&app.declared(), folder.path(), section).unwrap();
+    let refused = super::open(&app, folder.path(), &config, NoServices).await.err().unwrap();
+    assert!(refused.to_string().contains("add [queues], or remove [topics]"), "{refused:#}");
+    let embedded = parse_for(&app.declared(), folder.path(), "").unwrap();
+    assert!(super::open(&app, folder.path(), &embedded, NoServices).await.is_ok());
 }

@@ -59,7 +59,7 @@ enum Command {
     DeadLetters(dead_letters::Options),
     /// Start executions of a worker's tasks on a running host, see what came of them, stop them.
     Tasks(tasks::Options),
-    /// Write events as AWS Lambda would hand them over.
+    /// Write events as AWS Lambda would hand them over; show records of a running host's event log.
     Events(events::Options),
 }
 
@@ -99,8 +99,8 @@ impl ManifestOptions {
 /// The backends of the platform.
 #[derive(Args)]
 pub(crate) struct RuntimeConfigOptions {
-    /// The runtime configuration: the backends of tables, queues, documents, objects, data streams, the cache and tasks.
-    /// Without it all backends are embedded.
+    /// The runtime configuration: the backends of tables, queues, documents, objects, data streams, topics, the cache,
+    /// tasks and the event log. Without it all backends are embedded.
     #[arg(long, value_name = "FILE", env = "HOST_ADAPTERS_RUNTIME_CONFIG")]
     runtime_config: Option<PathBuf>,
 }
@@ -154,7 +154,7 @@ pub async fn run() -> ExitCode {
         Command::Queues(options) => queues::run(options).await,
         Command::DeadLetters(options) => dead_letters::run(options).await,
         Command::Tasks(options) => tasks::run(options).await,
-        Command::Events(options) => events::run(options),
+        Command::Events(options) => events::run(options).await,
     };
     result.unwrap_or_else(|error| {
         eprintln!("host-adapters: {error:#}");

@@ -2,13 +2,15 @@
 //!
 //! `POST /platform/<interface>/<function>` with `Authorization: Bearer <token>`, whose owner must have the grant; `POST
 //! /operator/queues` for depths, `POST /operator/peek` for the oldest messages, `POST /operator/dead-letters/<what>`
-//! for dead letters, `POST /operator/versions` for the serving versions, `POST /operator/swap/<worker>` to replace a
-//! worker; `/tasks/<worker>/<name>` to start, see and stop executions of tasks; `/metrics`, `/livez`, `/readyz`, `/.well-known/jwks.json` (the keys of the app-to-app tokens) for anyone who
-//! can reach the port.
+//! for dead letters, `POST /operator/events/<what>` for the event log, `POST /operator/versions` for the serving
+//! versions, `POST /operator/swap/<worker>` to replace a worker; `/tasks/<worker>/<name>` to start, see and stop
+//! executions of tasks; `/metrics`, `/livez`, `/readyz`, `/.well-known/jwks.json` (the keys of the app-to-app tokens)
+//! for anyone who can reach the port.
 
 mod callers;
 mod components;
 mod dead_letters;
+mod events;
 mod operator;
 mod platform;
 mod refusal;
@@ -16,6 +18,7 @@ mod status;
 mod tasks;
 
 pub use callers::Callers;
+pub(crate) use events::PAGE as EVENTS_PAGE;
 pub use status::Health;
 pub(crate) use tasks::PAGE as TASKS_PAGE;
 pub use tasks::Tasks;
@@ -63,6 +66,8 @@ impl Gateway {
         platform::routes()
             .route("/operator/queues", post(operator::queues))
             .route("/operator/peek", post(operator::peek))
+            .route("/operator/events/partitions", post(events::partitions))
+            .route("/operator/events/read", post(events::read))
             .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY_BYTES))
             .route("/metrics", get(status::metrics))
             .route("/livez", get(status::livez))

@@ -1,8 +1,9 @@
 //! The backends of AWS's services, for any server with their protocols; and on AWS itself the cases of the contract
 //! that concern them, with `cargo verify --aws`. Each case creates its own tables, queues, buckets and streams, and
-//! deletes them.
+//! topics if it needs them, and deletes them.
 
 use crate::backends::on_servers::servers::unique;
+use crate::backends::on_servers::topics::Scene;
 use backend_aws::{Aws, AwsConfig};
 use backend_dynamodb::lease::LeaseRows;
 use backend_dynamodb::{Dynamodb, DynamodbFailures, DynamodbStreams};
@@ -18,8 +19,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 use tests::contract::suites::backend::{
     BUCKET, Backend, DATA_STREAM, DEAD_LETTERS, FIFO_DEAD_LETTERS, FIFO_QUEUE, LOOSE_QUEUE, MAX_RECEIVES, OTHER_BUCKET,
-    PLAIN_TABLE, QUEUE, SHARDS, TABLE,
+    PLAIN_TABLE, QUEUE, SHARDS, TABLE, Topics,
 };
+use tokio::sync::OnceCell;
 
 /// Set by `cargo verify --aws`, so that credentials in the environment are not used without that option.
 const ASKED_FOR: &str = "CONTRACT_ON_AWS";
@@ -90,16 +92,17 @@ pub struct OnAws {
     amazon: Amazon,
     aws: Aws,
     prefix: String,
+    topics: OnceCell<Scene>,
 }
 
 /// Uses the account and region of the environment (`AWS_PROFILE`, `AWS_REGION`, …).
 pub async fn open() -> OnAws {
     assert!(
         std::env::var_os(ASKED_FOR).is_some(),
-        "this makes tables, queues, buckets and streams in AWS: run `cargo verify --aws`"
+        "this makes tables, queues, topics, buckets and streams in AWS: run `cargo verify --aws`"
     );
     let (aws, prefix) = (Aws::load(&AwsConfig::default()).await, format!("{PREFIX}{}", unique()));
-    let opened = OnAws { amazon: Amazon::new(&aws, &aws, &aws, &aws, &prefix), aws, prefix };
+    let opened = OnAws { amazon: Amazon::new(&aws, &aws, &aws, &aws, &prefix), aws, prefix, topics: OnceCell::new() };
     opened.amazon.provision().await;
     opened
 }
@@ -132,6 +135,11 @@ impl Backend for OnAws {
     fn data_stream_reader(&self) -> &dyn DataStreamReader {
         &self.amazon.data_streams
     }
+    /// Made at first use, because few cases need them.
+    async fn topics(&self) -> Topics<'_> {
+        let set = || async { Scene::set(self.aws.clone(), &self.prefix).await };
+        self.topics.get_or_init(set).await.topics()
+    }
     fn cache(&self) -> &dyn CacheBackend {
         unreachable!("no case of AWS uses a cache")
     }
@@ -143,6 +151,9 @@ impl Backend for OnAws {
     }
     /// Names what cannot be deleted, so that it can be deleted by hand.
     async fn close(&self) {
+        if let Some(topics) = self.topics.get() {
+            topics.delete().await;
+        }
         let (tables, queues) =
             (aws_sdk_dynamodb::Client::new(self.aws.sdk()), aws_sdk_sqs::Client::new(self.aws.sdk()));
         for table in TABLES

@@ -12,6 +12,7 @@ mod reads;
 pub mod servers;
 mod shortcomings;
 mod step_functions;
+mod topics;
 
 tests::contract!(contract, crate::backends::on_servers::servers::open);
 tests::contract_of_aws!(on_aws, crate::backends::on_servers::amazon::open);

@@ -98,7 +98,7 @@ impl Scene {
     }
 }
 
-/// A request to SNS, of which no SDK is in the project. moto checks no signature.
+/// A request to SNS. moto checks no signature.
 async fn sns(endpoint: &str, request: &str) {
     let scope = "Credential=test/20260101/us-east-1/sns/aws4_request, SignedHeaders=host, Signature=0";
     let post = reqwest::Client::new().post(endpoint).header("authorization", format!("AWS4-HMAC-SHA256 {scope}"));

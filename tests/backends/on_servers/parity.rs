@@ -21,7 +21,7 @@ Each row is one test, the same code for every column (`tests/contract/suites`).
 
 A server that is not the real one shows that our client speaks the protocol, and how the service behaves as far as the server
 imitates it. Behaviour that none of them shows is scripted: the last table. `cargo verify --aws` runs the rows of data streams,
-objects, queues, tables and streams on AWS itself, in the account and region of the environment; no table of such a run exists yet.
+objects, queues, tables, streams and topics on AWS itself, in the account and region of the environment; no table of such a run exists yet.
 ";
 
 #[test]
@@ -59,7 +59,7 @@ fn server_of(suite: &str) -> &'static Server {
     let name = match suite {
         "cache" => "redis",
         _ if suite.starts_with("documents") => "mongo",
-        "objects" => "moto",
+        "objects" | "topics" => "moto",
         "data_streams" => "kinesalite",
         _ if suite.starts_with("queue") => "elasticmq",
         _ => "dynamodb",

@@ -4,6 +4,7 @@
 use crate::backends::on_servers::amazon::Amazon;
 use crate::backends::on_servers::reads::ShardReads;
 use crate::backends::on_servers::shortcomings;
+use crate::backends::on_servers::topics::Scene;
 use backend_mongodb::Mongo;
 use backend_redis::Redis;
 use backend_sqs::Sqs;
@@ -16,7 +17,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tests::aws::aws;
-use tests::contract::suites::backend::{Backend, COLLECTION, OTHER_COLLECTION};
+use tests::contract::suites::backend::{Backend, COLLECTION, OTHER_COLLECTION, Topics};
 use tests::contract::suites::{attempts, latest, shared_stream};
 use tokio::sync::OnceCell;
 
@@ -84,6 +85,9 @@ pub struct Opened {
     documents: Mongo,
     redis: &'static str,
     cache: OnceLock<Redis>,
+    at: &'static Endpoints,
+    prefix: String,
+    topics: OnceCell<Scene>,
 }
 
 /// The services of AWS, with names that begin with `prefix`.
@@ -99,7 +103,7 @@ pub async fn open() -> Opened {
     amazon.provision().await;
     let collections = [COLLECTION, OTHER_COLLECTION].map(str::to_owned).into();
     let documents = Mongo::new(&at.mongo, "contract", &prefix, collections).await.unwrap();
-    Opened { amazon, documents, redis: &at.redis, cache: OnceLock::new() }
+    Opened { amazon, documents, redis: &at.redis, cache: OnceLock::new(), at, prefix, topics: OnceCell::new() }
 }
 
 impl Backend for Opened {
@@ -129,6 +133,11 @@ impl Backend for Opened {
     }
     fn data_stream_reader(&self) -> &dyn DataStreamReader {
         &self.amazon.data_streams
+    }
+    /// Made at first use, because few cases need them.
+    async fn topics(&self) -> Topics<'_> {
+        let set = || async { Scene::set(aws(&self.at.s3).await, &self.prefix).await };
+        self.topics.get_or_init(set).await.topics()
     }
     /// Each test that uses the cache has a database, which is emptied at first use.
     fn cache(&self) -> &dyn CacheBackend {

@@ -6,12 +6,14 @@ mod documents;
 mod left_out;
 mod mongo;
 mod objects;
+mod query;
 mod queues;
 mod rest;
 pub mod server;
 mod streams;
 mod tables;
 mod tasks;
+mod topics;
 
 /// Makes a test of each case.
 macro_rules! scripted {

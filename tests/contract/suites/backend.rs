@@ -2,7 +2,7 @@
 
 use host_adapters_platform::{
     DataStreamBackend, DataStreamReader, DocumentsBackend, FailureTable, ObjectsBackend, QueueBackend, QueueBrowser,
-    StreamBackend, TableBackend,
+    StreamBackend, TableBackend, TopicBackend,
 };
 use host_adapters_records::cache::CacheBackend;
 use std::time::Duration;
@@ -40,6 +40,12 @@ pub const DATA_STREAM: &str = "contractStream";
 /// See [`DATA_STREAM`].
 pub const SHARDS: u32 = 2;
 
+/// Topics, and the queues that they deliver to: on local servers these are not [`Backend::queues`], which another server has.
+pub struct Topics<'b> {
+    pub topics: &'b dyn TopicBackend,
+    pub queues: &'b dyn QueueBackend,
+}
+
 /// A backend with all of the names above. It is empty.
 pub trait Backend {
     fn tables(&self) -> &dyn TableBackend;
@@ -51,6 +57,8 @@ pub trait Backend {
     fn objects(&self) -> &dyn ObjectsBackend;
     fn data_streams(&self) -> &dyn DataStreamBackend;
     fn data_stream_reader(&self) -> &dyn DataStreamReader;
+    /// With the names of the suite `topics`.
+    fn topics(&self) -> impl Future<Output = Topics<'_>> + Send;
     fn cache(&self) -> &dyn CacheBackend;
     /// Lets this much of the backend's time pass.
     fn pass(&self, by: Duration) -> impl Future<Output = ()> + Send;

@@ -2,7 +2,8 @@
 //!
 //! A backend is registered with one line, `contract!(name, open)`, where `open` is an async function that returns a new
 //! [`backend::Backend`]. It then runs every case. `contract_of_aws!` runs the cases of interfaces that AWS provides,
-//! `contract_of_tasks!` those of executions, which only the embedded store keeps.
+//! `contract_of_tasks!` those of executions, which only the embedded store keeps, `contract_of_event_log!` those of the
+//! event log.
 //! `tests/project/contract.rs` checks that every case is in a list.
 
 pub mod attempts;
@@ -12,6 +13,7 @@ pub mod data_streams;
 pub mod documents;
 pub mod documents_find;
 pub mod documents_update;
+pub mod event_log;
 pub mod failures;
 pub mod kinesis_source;
 pub mod latest;
@@ -27,6 +29,7 @@ pub mod table;
 pub mod table_limits;
 pub mod table_update;
 pub mod tasks;
+pub mod topics;
 
 use futures::FutureExt;
 use std::panic::AssertUnwindSafe;
@@ -122,6 +125,11 @@ macro_rules! contract_cases_of_aws {
                 holds_where_absent_or_less, adds_to_numbers, refuses_to_add, adds_once, case_01_adds_to_every_digit, compares_by_value,
                 fails_one_by_one, refuses_wrong_paths, keeps_the_size_limit, case_01_compares_every_digit,
             ],
+            topics: [
+                delivers_raw_and_wrapped, keeps_lists_and_bytes_of_attributes, filters_by_attributes,
+                filters_by_the_body, refuses_one_and_takes_the_rest, takes_any_number, accepts_what_just_fits,
+                knows_its_names,
+            ],
         }
     };
 }
@@ -138,6 +146,21 @@ macro_rules! contract_cases_of_tasks {
                 waits_without_a_failure, counts_attempts_that_are_repeated, an_id_stands_for_a_name,
                 an_attempt_ends_with_its_lease, what_is_stopped_stays_stopped, lists_the_latest_first,
                 refuses_what_cannot_be_an_execution,
+            ],
+        }
+    };
+}
+
+/// The same, with the cases of the event log, for an [`event_log::EventLogStore`].
+#[macro_export]
+macro_rules! contract_cases_of_event_log {
+    ($then:ident $($with:tt)*) => {
+        $crate::$then! {
+            ($($with)*)
+            event_log: [
+                keeps_what_was_produced, answers_nothing_for_no_records, chooses_partitions_as_other_producers_do,
+                keeps_the_order_of_a_key, refuses_one_and_takes_the_rest, takes_any_number, accepts_what_just_fits,
+                reads_pages_from_any_offset, keeps_topics_apart, knows_its_names,
             ],
         }
     };
@@ -171,6 +194,35 @@ macro_rules! contract_of_tasks {
         mod $name {
             $crate::contract_cases_of_tasks!(contract_tests $($open)*);
         }
+    };
+}
+
+/// Runs the cases of the event log.
+#[macro_export]
+macro_rules! contract_of_event_log {
+    ($name:ident, $($open:tt)*) => {
+        mod $name {
+            $crate::contract_cases_of_event_log!(event_log_tests $($open)*);
+        }
+    };
+}
+
+/// Makes a test of each case of the event log. No server is known to fail one.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! event_log_tests {
+    (($open:path) $($suite:ident: [$($case:ident),* $(,)?]),* $(,)?) => {
+        $(
+            mod $suite {
+                $(
+                    #[tokio::test]
+                    async fn $case() {
+                        let backend = $open().await;
+                        $crate::contract::suites::$suite::$case(&backend).await;
+                    }
+                )*
+            }
+        )*
     };
 }
 

@@ -7,7 +7,8 @@ use bytes::Bytes;
 use host_adapters_manifest::{App, ProvidedVariables, parse};
 use host_adapters_platform::clock::Clock;
 use host_adapters_platform::{
-    Access, DataStreamAccess, DataStreamSpec, Declared, Grants, ObjectAccess, PlatformService, QueueAccess,
+    Access, DataStreamAccess, DataStreamSpec, Declared, EventLogAccess, Grants, LogTopicSpec, ObjectAccess,
+    PlatformService, QueueAccess, SubscriptionSpec, TopicSpec,
 };
 use host_adapters_records::{self as records, Caller, ErrorKind, Function, Platform, platform_functions};
 use http::Request;
@@ -25,6 +26,8 @@ const WORKER_TOKEN: &str = "worker-token";
 const CALLER: &str = "caller";
 const BUCKET: &str = "objects";
 const STREAM: &str = "records";
+const TOPIC: &str = "topic";
+const LOG_TOPIC: &str = "events";
 
 thread_local! {
     static HOST: OnceCell<Host> = const { OnceCell::new() };
@@ -65,9 +68,12 @@ impl Host {
             .expect("the manifest has no diagnostic");
         let folder = tempfile::tempdir().expect("a folder");
         let clock = Clock::manual(1_705_312_800_000);
+        let subscriptions = vec![SubscriptionSpec::of_all("saveEntriesQueue")];
         let declared = Declared {
+            topics: [(TOPIC.to_owned(), TopicSpec { subscriptions })].into(),
             buckets: [BUCKET.to_owned()].into(),
             data_streams: [(STREAM.to_owned(), DataStreamSpec { shards: 2 })].into(),
+            event_log: [(LOG_TOPIC.to_owned(), LogTopicSpec { partitions: 2 })].into(),
             ..app.declared()
         };
         let store = Embedded::open_with_clock(&folder.path().join("store"), &declared, clock).expect("a store");
@@ -78,6 +84,8 @@ impl Host {
             documents: [("campaigns".to_owned(), Access::ReadWrite)].into(),
             objects: [(BUCKET.to_owned(), ObjectAccess { read: true, write: true, list: true })].into(),
             data_streams: [(STREAM.to_owned(), DataStreamAccess::Put)].into(),
+            topics: [TOPIC.to_owned()].into(),
+            event_log: [(LOG_TOPIC.to_owned(), EventLogAccess::Produce)].into(),
             ..Grants::default()
         };
         let platform = PlatformService {
@@ -87,9 +95,11 @@ impl Host {
             queues: store.clone(),
             documents: store.clone(),
             data_streams: std::sync::Arc::new(store.data_streams()),
-            objects: store,
+            topics: store.clone(),
+            objects: store.clone(),
             identity: None,
             services: None,
+            event_log: store,
         };
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         Self { app, platform, runtime, _folder: folder }

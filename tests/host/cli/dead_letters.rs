@@ -22,6 +22,7 @@ fn faulty(app: &mut App) {
     component.grants.documents.insert("campaigns".to_owned(), Access::Read);
     component.grants.objects.insert("unused".to_owned(), ObjectAccess::default());
     component.grants.data_streams.insert("unused".to_owned(), DataStreamAccess::Put);
+    component.grants.topics.insert("unused".to_owned());
     for source in &mut component.sources {
         if let SourceConfig::Sqs(config) = source {
             config.max_attempts = 1;
@@ -41,7 +42,11 @@ fn faulty_manifest(folder: &tempfile::TempDir) -> String {
     let (own, granted) =
         (r#"grants = { services = ["user"] }"#, r#"services = ["user"], tables = { demand-table = "read" }"#);
     assert_eq!(text.matches(own).count(), 1, "{WORKER} has these grants, and no other component");
-    let others = r#"objects = { "scoring-bucket" = ["read"] }, data_streams = { scoresStream = "put" }"#;
+    let others =
+        r#"objects = { "scoring-bucket" = ["read"] }, data_streams = { scoresStream = "put" }, topics = ["unused"]"#;
+    let streams = "[application.tool.host-adapters.data_streams]";
+    assert_eq!(text.matches(streams).count(), 1);
+    let text = text.replace(streams, &format!("[application.tool.host-adapters.topics.unused]\n\n{streams}"));
     let text =
         text.replace(own, &format!(r#"grants = {{ {granted}, documents = {{ campaigns = "read" }}, {others} }}"#));
     let path = folder.path().join("spin.toml");

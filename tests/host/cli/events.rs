@@ -76,6 +76,9 @@ fn the_users_body_and_ids_are_in_the_event() {
     assert_eq!((&first["messageId"], &first["body"]), (&json!("m-1"), &json!("{truncated")));
     assert!(second["messageId"].as_str().is_some_and(|id| id.len() == 36), "{event}");
     assert_eq!(first["eventSourceARN"], "arn:aws:sqs:us-east-1:123456789012:saveEntriesQueue");
+    assert_eq!(first["messageAttributes"], json!({}), "the body is not the fixture's");
+    let event = generate(&["sqs", "--worker", "sendData", "--count", "2"]);
+    assert_eq!(event["Records"][1]["messageAttributes"]["type"]["stringValue"], "CAMPAIGN", "its fixture's");
 
     let change = r#"{"eventName":"REMOVE","oldImage":{"pk":"p","sk":"s","n":1}}"#;
     let event = generate(&["dynamodb-stream", "--body", change, "--id", "17"]);

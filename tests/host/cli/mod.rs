@@ -4,6 +4,7 @@ mod connections;
 mod dead_letters;
 mod early;
 mod events;
+mod events_read;
 mod files;
 mod identity;
 mod invoke;

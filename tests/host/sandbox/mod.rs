@@ -8,6 +8,7 @@ mod objects;
 pub mod probe;
 mod replacement;
 mod surroundings;
+mod topics;
 pub mod world;
 
 use host_adapters_runtime::{CallError, Called, Limits};

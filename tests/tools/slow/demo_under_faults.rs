@@ -28,7 +28,8 @@ fn every_injected_fault_is_found_and_named() {
     let of_registrations = ["lost message", "stale overwrite", "flag left set", "wrong reason"];
     let of_the_selection = ["code with two fans", "loser with a code", "missing verdict", "wrong winner"];
     let of_scoring = ["second score item", "wrong count"];
-    assert_eq!(kinds, [&of_registrations[..], &of_the_selection, &of_scoring].concat());
+    let of_the_pipeline = ["lost record"];
+    assert_eq!(kinds, [&of_registrations[..], &of_the_selection, &of_scoring, &of_the_pipeline].concat());
     let log = String::from_utf8_lossy(&output.stderr);
     for fault in injected {
         assert_eq!(fault["found"], true, "{fault}");

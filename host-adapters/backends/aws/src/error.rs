@@ -27,7 +27,8 @@ fn causes(error: &dyn std::error::Error) -> String {
     chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
-fn kind(code: &str) -> ErrorKind {
+/// The kind of an error by its code, as the services write it.
+pub fn kind(code: &str) -> ErrorKind {
     match code.rsplit(['#', '.']).next().unwrap_or_default() {
         "ConditionalCheckFailedException" => ErrorKind::ConditionFailed,
         "NoSuchKey"
@@ -40,6 +41,7 @@ fn kind(code: &str) -> ErrorKind {
         | "SerializationException"
         | "InvalidMessageContents"
         | "BatchRequestTooLong"
+        | "InvalidParameter"
         | "InvalidParameterValue"
         | "ReceiptHandleIsInvalid"
         | "MessageNotInflight"
@@ -54,6 +56,7 @@ fn kind(code: &str) -> ErrorKind {
         "ProvisionedThroughputExceededException"
         | "ThrottlingException"
         | "Throttling"
+        | "Throttled"
         | "RequestThrottled"
         | "RequestLimitExceeded"
         | "LimitExceededException"
@@ -61,7 +64,8 @@ fn kind(code: &str) -> ErrorKind {
         | "SlowDown"
         | "ActivityWorkerLimitExceeded"
         | "KmsThrottlingException"
-        | "KMSThrottlingException" => ErrorKind::Throttled,
+        | "KMSThrottlingException"
+        | "KMSThrottling" => ErrorKind::Throttled,
         _ => ErrorKind::Unavailable,
     }
 }

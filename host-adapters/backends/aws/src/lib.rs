@@ -5,7 +5,7 @@ mod error;
 mod shard;
 
 pub use config::{AwsConfig, Credentials};
-pub use error::error;
+pub use error::{error, kind};
 pub use shard::{ShardIterators, check_sequence};
 
 use aws_config::SdkConfig;

@@ -1,5 +1,6 @@
-//! The embedded backend: tables with streams, queues, documents, data streams, the failures of messages and the executions
-//! of tasks in one durable SQLite file, objects in a folder beside it, and a cache in memory.
+//! The embedded backend: tables with streams, queues and the topics that deliver to them, documents, data streams, the
+//! event log, the failures of messages and the executions of tasks in one durable SQLite file, objects in a folder
+//! beside it, and a cache in memory.
 //!
 //! A write is answered after its fsync, so what was acknowledged survives a crash at any moment. One thread writes
 //! ([`store`]), grouping what waits into one commit; a write and its stream record are one transaction. The file can be
@@ -9,6 +10,7 @@ mod cache;
 mod data_streams;
 mod documents;
 mod due;
+mod event_log;
 mod failures;
 mod names;
 mod objects;
@@ -17,11 +19,13 @@ mod sequence;
 mod store;
 mod table;
 mod task;
+mod topic;
 mod wake;
 
 pub use cache::EmbeddedCache;
 pub use data_streams::DataStreams;
 pub use store::OpenError;
+pub use topic::FanOut;
 
 use host_adapters_platform::Declared;
 use host_adapters_platform::clock::Clock;
@@ -32,12 +36,14 @@ use std::path::Path;
 use std::sync::Arc;
 use store::{Store, Upkeep};
 use tokio::sync::Notify;
+use topic::Topics;
 
 /// All embedded backends over one file and the folder `objects` beside it; cheap to clone. It implements the traits of [`host_adapters_platform`].
 #[derive(Clone)]
 pub struct Embedded {
     store: Arc<Store>,
     names: Arc<Names>,
+    topics: Arc<Topics>,
     buckets: Arc<Buckets>,
     /// Told of each put.
     puts: Arc<Notify>,
@@ -53,7 +59,7 @@ impl Embedded {
 
     /// Opens the file with a clock of the caller's.
     pub fn open_with_clock(path: &Path, declared: &Declared, clock: Clock) -> Result<Self, OpenError> {
-        let upkeep_clock = clock.clone();
+        let (topics, upkeep_clock) = (Arc::new(Topics::compile(declared)?), clock.clone());
         let (store, names) = Store::open(path, |conn| {
             let names = Arc::new(Names::load(conn, declared, upkeep_clock.now_ms())?);
             task::resume(conn, upkeep_clock.now_ms())?;
@@ -66,11 +72,12 @@ impl Embedded {
         let buckets = Buckets::open(&folder, &declared.buckets)
             .map_err(|error| OpenError::Objects { path: folder.display().to_string(), error })?;
         let (puts, notifications) = (Arc::default(), declared.notifications.clone().into());
-        Ok(Self { store: Arc::new(store), names, buckets: Arc::new(buckets), puts, notifications, clock })
+        let (store, buckets) = (Arc::new(store), Arc::new(buckets));
+        Ok(Self { store, names, topics, buckets, puts, notifications, clock })
     }
 
-    /// Drops expired data: settled stream records, messages past their retention, old executions. The backend does so
-    /// by itself every second.
+    /// Drops expired data: settled stream records, old records of the event log, messages past their retention, old
+    /// executions. The backend does so by itself every second.
     pub async fn prune(&self) -> host_adapters_platform::Result<()> {
         let (names, clock) = (Arc::clone(&self.names), self.clock.clone());
         self.store.write(move |conn| names.prune(conn, clock.now_ms()), |()| {}).await

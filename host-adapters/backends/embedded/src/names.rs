@@ -1,8 +1,9 @@
-//! Numbers of tables, queues, collections and data streams in the file, and the workers that do tasks. A name that leaves
-//! the configuration keeps its number, so that its data is there when it returns.
+//! Numbers of tables, queues, collections, data streams and topics of the event log in the file, and the workers that do
+//! tasks. A name that leaves the configuration keeps its number, so that its data is there when it returns.
 
 use super::data_streams::DataStream;
 use super::due::Due;
+use super::event_log::LogTopic;
 use super::queue::{Queue, prune_deduplication};
 use super::table::Table;
 use super::{failures, task};
@@ -19,6 +20,8 @@ pub(super) struct Names {
     queues: HashMap<String, Arc<Queue>>,
     collections: HashMap<String, i64>,
     data_streams: HashMap<String, Arc<DataStream>>,
+    /// Of the event log.
+    log_topics: HashMap<String, Arc<LogTopic>>,
     /// When an execution of a worker's tasks can be taken.
     tasks: HashMap<String, Arc<Due>>,
 }
@@ -43,6 +46,10 @@ impl Names {
             let stream = DataStream::load(conn, number(conn, "data stream", name)?, name, spec, now_ms)?;
             names.data_streams.insert(name.clone(), Arc::new(stream));
         }
+        for (name, spec) in &declared.event_log {
+            let topic = LogTopic::load(conn, number(conn, "log topic", name)?, name, spec)?;
+            names.log_topics.insert(name.clone(), Arc::new(topic));
+        }
         names.tasks.extend(declared.tasks.iter().map(|worker| (worker.clone(), Arc::default())));
         transaction.commit()?;
         Ok(names)
@@ -64,6 +71,13 @@ impl Names {
         self.data_streams.get(name).cloned().ok_or_else(|| unknown("data stream", name, self.data_streams.keys()))
     }
 
+    pub(super) fn log_topic(&self, name: &str) -> Result<Arc<LogTopic>> {
+        self.log_topics
+            .get(name)
+            .cloned()
+            .ok_or_else(|| unknown("topic of the event log", name, self.log_topics.keys()))
+    }
+
     pub(super) fn tasks(&self, worker: &str) -> Result<Arc<Due>> {
         self.tasks.get(worker).cloned().ok_or_else(|| unknown("worker with tasks", worker, self.tasks.keys()))
     }
@@ -73,6 +87,7 @@ impl Names {
         self.tables.values().try_for_each(|table| table.prune(conn, now_ms))?;
         self.queues.values().try_for_each(|queue| queue.prune(conn, now_ms))?;
         self.data_streams.values().try_for_each(|stream| stream.prune(conn, now_ms))?;
+        self.log_topics.values().try_for_each(|topic| topic.prune(conn, now_ms))?;
         prune_deduplication(conn, now_ms)?;
         failures::prune(conn, now_ms)?;
         task::prune(conn, now_ms)

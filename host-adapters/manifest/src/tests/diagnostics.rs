@@ -509,6 +509,35 @@ scoreStream = "put"
     );
 }
 
+#[test]
+fn topics_of_the_event_log_and_their_grants_are_checked() {
+    check(
+        r#"
+[application.tool.host-adapters.event_log]
+"prd2011.dmnd.campaigns" = { partitions = 4 }
+"prd2011.dmnd.markets" = {}
+"a topic" = {}
+none = { partitions = 0 }
+[component.a]
+source = "a.wasm"
+[component.a.tool.host-adapters.grants.event_log]
+"prd2011.dmnd.*" = "produce"
+"prd2011.dmnd.markets" = "put"
+"prd2011.dmnd.market" = "produce"
+"prd2012.*" = "produce"
+"*" = "produce"
+"#,
+        &expect![[r#"
+            spin.toml:5:13: "a topic" cannot be the name of a topic in Kafka; write 1 to 249 letters, digits, ., _ and -, not . or ..
+            spin.toml:6:23: partitions is 0; write a whole number from 1 to 1000, in application.tool.host-adapters.event_log.none
+            spin.toml:11:26: event_log.prd2011.dmnd.markets = "put" is not a grant; there is "produce", "read", in component.a.tool.host-adapters.grants
+            spin.toml:12:25: unknown topic of the event log "prd2011.dmnd.market"; write "prd2011.dmnd.markets", or declare it under [application.tool.host-adapters]
+            spin.toml:13:15: no topic of the event log begins with "prd2012."; correct it, or declare one under [application.tool.host-adapters.event_log]
+            spin.toml:14:7: "*" is for clients; write the names that the component uses
+        "#]],
+    );
+}
+
 /// The queue would move a message away before its last attempt. Where it has no dead letter queue, it moves none.
 #[test]
 fn a_source_that_attempts_more_than_its_queue_lets_it_receive_is_reported() {

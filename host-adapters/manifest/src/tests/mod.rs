@@ -10,6 +10,7 @@ mod project;
 mod ranges;
 mod routes;
 mod schema;
+mod topics;
 mod variables;
 mod words;
 

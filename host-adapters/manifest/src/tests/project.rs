@@ -1,8 +1,9 @@
 //! The project's own spin.toml.
 
 use super::*;
+use host_adapters_delivery::OnReject;
 use host_adapters_outbound::Auth;
-use host_adapters_platform::{Access, Grants, ObjectAccess, QueueAccess};
+use host_adapters_platform::{Access, EventLogAccess, Grants, ObjectAccess, QueueAccess};
 use host_adapters_sources::SourceConfig;
 use host_adapters_sources::dynamodb_stream::DynamodbStreamConfig;
 use host_adapters_sources::sqs::SqsConfig;
@@ -42,6 +43,14 @@ fn sources_are_those_of_the_documents() {
     assert_eq!(app.components["save-selections"].sources, queue("saveSelectionQueue", 25, 1, 8));
     assert_eq!(app.components["refresh-selections"].sources, queue("refreshSelectionQueue", 1, 0, 2));
     assert_eq!(app.components["report-verdicts"].sources, queue("verdictReporterQueue", 100, 1, 1));
+    let drops = |name: &str, concurrency| {
+        let config = SqsConfig { on_reject: OnReject::Drop, ..SqsConfig::new(name) };
+        SourceConfig::Sqs(SqsConfig { max_concurrency: concurrency, ..config })
+    };
+    assert_eq!(app.components["process-data"].sources, [drops("dataQueue", 4)]);
+    let types = [("campaign", 1), ("eventMapping", 1), ("market", 1), ("registeredMarket", 1), ("registration", 4)];
+    let of_types = types.map(|(name, concurrency)| drops(&format!("{name}DataQueue"), concurrency));
+    assert_eq!(app.components["send-data"].sources, of_types);
     assert_eq!(app.components["campaigns-by-event"].sources, []);
     let stream = |dlq: &str| {
         let stream = DynamodbStreamConfig {
@@ -92,6 +101,11 @@ fn nobody_is_granted_more_than_the_work_takes() {
     assert_eq!(reporting.services, only("slack").services);
     assert_eq!(reporting.queues, [("verdictReporterQueue".to_owned(), QueueAccess::Send)].into());
     assert_eq!(grants("campaigns-by-event"), &Grants { identity: true, ..only("campaign") });
+    let documents = [("campaigns".to_owned(), Access::Read)].into();
+    let publishing = Grants { documents, topics: ["dataSns".to_owned()].into(), ..Grants::default() };
+    assert_eq!(grants("process-data"), &publishing);
+    let event_log = [("prd2011.dmnd.*".to_owned(), EventLogAccess::Produce)].into();
+    assert_eq!(grants("send-data"), &Grants { event_log, ..Grants::default() });
     let selecting = grants("enqueue-market-selections");
     assert_eq!(selecting.services, ["campaign", "code", "entry"].map(str::to_owned).into());
     assert_eq!(selecting.queues, [("saveSelectionQueue".to_owned(), QueueAccess::Send)].into());

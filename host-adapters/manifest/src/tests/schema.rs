@@ -33,6 +33,8 @@ fn schema_and_reader_know_the_same_keys() {
         ("application", "[application]\ntool.host-adapters.".to_owned()),
         ("queue", "[application.tool.host-adapters.queues.q]\n".to_owned()),
         ("table", "[application.tool.host-adapters.tables.t]\n".to_owned()),
+        ("topic", "[application.tool.host-adapters.topics.t]\n".to_owned()),
+        ("subscription", "[[application.tool.host-adapters.topics.t.subscriptions]]\n".to_owned()),
         ("service", "[application.tool.host-adapters.services.s]\n".to_owned()),
         ("identity", "[application.tool.host-adapters.identity]\n".to_owned()),
         ("client", "[application.tool.host-adapters.clients.c]\n".to_owned()),

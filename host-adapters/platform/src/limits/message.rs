@@ -32,7 +32,7 @@ pub fn check_message(queue: &str, message: &Message) -> Result<()> {
         return Err(invalid(format!("a message of {bytes} bytes; the most is {MAX_MESSAGE_BYTES}")));
     }
     check_text("body", &message.body)?;
-    check_attributes(&message.attributes)?;
+    check_attribute_list(&message.attributes)?;
     check_order(queue, message)
 }
 
@@ -68,7 +68,8 @@ pub fn is_id(id: &str) -> bool {
     (1..=MAX_ID_CHARS).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-fn check_attributes(attributes: &[Attribute]) -> Result<()> {
+/// Checks the attributes of a message, together and each.
+pub(crate) fn check_attribute_list(attributes: &[Attribute]) -> Result<()> {
     if attributes.len() > MAX_ATTRIBUTES {
         return Err(invalid(format!("{} attributes; the most is {MAX_ATTRIBUTES}", attributes.len())));
     }
@@ -146,7 +147,7 @@ fn is_number(text: &str) -> bool {
 }
 
 /// SQS accepts the characters of XML 1.0, which exclude most control characters.
-fn check_text(what: &str, text: &str) -> Result<()> {
+pub(crate) fn check_text(what: &str, text: &str) -> Result<()> {
     match text.chars().find(|char| !is_queue_char(*char)) {
         Some(char) => Err(invalid(format!("`{what}` holds U+{:04X}, which a queue does not carry", u32::from(char)))),
         None => Ok(()),

@@ -1,14 +1,15 @@
-//! `host-adapters events generate`: events in the format of AWS Lambda, for `invoke` or `curl`. The kinds of source
-//! create those with records.
+//! `host-adapters events`: generates events in the format of AWS Lambda, for `invoke` or `curl`, and reads the event log.
+//! The kinds of source create the events with records.
 
 mod appsync;
 mod bodies;
+mod read;
 
 use super::invoke::event::{component, text_of, unknown};
 use super::{ManifestOptions, UNUSABLE, print};
 use crate::manifest::App;
 use anyhow::{Result, anyhow, bail};
-use bodies::Fixture;
+use bodies::{Body, Fixture};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 use host_adapters_sources::{CannedEvent, Records, camel_case_name, canned_events};
@@ -25,6 +26,8 @@ pub(crate) struct Options {
 enum Command {
     /// Write one event to standard output.
     Generate(Generate),
+    /// Show records of a topic of a running host's event log.
+    Read(read::Options),
 }
 
 #[derive(Args)]
@@ -32,7 +35,8 @@ struct Generate {
     /// The kind of source that the event comes from.
     #[arg(value_parser = kinds())]
     source: Kind,
-    /// The worker whose event it is: its queue, table or stream, and the body of its fixture, unless `--body` gives one.
+    /// The worker whose event it is: its queue, table or stream, and the body of its fixture with the message's attributes,
+    /// unless `--body` gives one.
     #[arg(long)]
     worker: Option<String>,
     /// Another body: text, `@file`, or `-` for standard input. Of a change it is what workers see,
@@ -96,19 +100,26 @@ impl Kind {
     }
 }
 
-pub(super) fn run(options: Options) -> Result<ExitCode> {
-    let Command::Generate(options) = options.command;
-    let worker = match options.worker.as_deref().map(|name| worker(&options, name)).transpose() {
+pub(super) async fn run(options: Options) -> Result<ExitCode> {
+    match options.command {
+        Command::Generate(options) => generate(&options),
+        Command::Read(options) => read::run(options).await,
+    }
+}
+
+fn generate(options: &Generate) -> Result<ExitCode> {
+    let worker = match options.worker.as_deref().map(|name| worker(options, name)).transpose() {
         Ok(worker) => worker,
         Err(code) => return Ok(code),
     };
     let (from, body) = options.source.example();
     let body = match (&options.body, &worker) {
-        (Some(given), _) => text_of(given, "body")?,
+        (Some(given), _) => Body::from(text_of(given, "body")?),
         (None, Some(worker)) => Fixture::of(&options.manifest.manifest, &worker.id, &options.source).body()?,
-        (None, None) => body.to_owned(),
+        (None, None) => Body::from(body.to_owned()),
     };
-    let event = event(&options, worker.as_ref().map_or(from, |worker| &worker.resource), &body)?;
+    let mut event = event(options, worker.as_ref().map_or(from, |worker| &worker.resource), &body.text)?;
+    body.complete(&mut event);
     print(serde_json::to_string_pretty(&event)?)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -13,6 +13,7 @@ use crate::load::{Caller, Load, OPEN_SECS};
 use crate::metrics::Counters;
 use crate::options::Options;
 use crate::phases::Phases;
+use crate::pipeline::{self, Pipeline};
 use crate::progress::Progress;
 use crate::redrive::redrive;
 use crate::report::{Report, Sent};
@@ -171,6 +172,8 @@ struct Stage<'a> {
     process_id: PathBuf,
     /// The host's log.
     log: PathBuf,
+    /// The folder of the host's data.
+    data: PathBuf,
 }
 
 /// The longest wait for a response, beyond the wall time of a request worker. A call that was in progress when the host
@@ -204,6 +207,7 @@ impl<'a> Stage<'a> {
             stores,
             process_id: launch.process_id.clone(),
             log: launch.log.clone(),
+            data: launch.data.clone(),
         })
     }
 
@@ -329,6 +333,7 @@ async fn perform(
     progress: &Progress,
 ) -> Result<Report> {
     seed::seed(&world, &stage.seeder, &stage.services, progress).await?;
+    pipeline::seed(&world, &stage.seeder).await?;
     faults::set(stage.fakes, options);
     if options.poison {
         poison::send(&stage.resolver).await?;
@@ -344,6 +349,7 @@ async fn perform(
     let kills = tokio::spawn(kills::on_the_way(load.clone(), kills, host.killer()));
     phases.end("seeding");
     let (started, before) = (Instant::now(), stage.counters().await?);
+    let down = tokio::spawn(pipeline::down(options.event_log_down, stage.data.clone()));
     let open = Sent { count: open_count, took: load.open(0..open_count, options.rate.into()).await? };
     phases.end("registrations at their rate");
     let counters = stage.counters().await?.since(&before);
@@ -355,6 +361,7 @@ async fn perform(
     let Settled { mut unsettled, mut redriven } = stage.settle(options, &world, &load, calm, &[], progress).await?;
     let wall = started.elapsed();
     phases.end("replication");
+    down.await??;
     let mut settled_again = |settled: Settled| {
         unsettled = unsettled.take().or(settled.unsettled);
         redriven += settled.redriven;
@@ -392,6 +399,9 @@ async fn perform(
     }
     let outcomes = load.outcomes();
     faults::end(stage.fakes);
+    let pipeline = Pipeline { data: &stage.data, operator: &stage.operator, poisoned: options.poison };
+    let piped = pipeline.settle(&world, &outcomes, progress).await?;
+    settled_again(Settled { unsettled: None, redriven: piped.redriven });
     let arrivals = Arrivals::read(&world, stage.fakes);
     plan.inject_after(&world, &outcomes, stage.fakes, &stage.services, &stage.resolver).await?;
     let scores_found = stage.read_scores(&world, &scores).await?;
@@ -412,9 +422,15 @@ async fn perform(
     let failures = &mut findings.failures;
     let scored = scores.conclude(scored, &scores_found, &snapshot.items, course, spoilt_scores, failures);
     let selection = selected.map(|it| it.conclude(&contests, &snapshot.items, limited, &mut findings.failures));
+    let lag = Times::of_replication(&world, &outcomes, calm, &arrivals)?;
+    if options.event_log_down > 0 && limited {
+        pipeline::check_lag(&lag, &mut findings.failures);
+    }
+    let piped = piped.conclude(&world, &outcomes, &plan, limited && undisturbed, &mut findings.failures)?;
     let mut injected = plan.injected(&world, &findings.failures);
     injected.extend(selection.iter().flat_map(|it| it.injected.clone()));
     injected.extend(scored.injected.clone());
+    injected.extend(piped.injected.clone());
     phases.end("checks");
     Ok(Report {
         seed: options.seed,
@@ -430,12 +446,13 @@ async fn perform(
         flat_out,
         eligibility: Times::of_answers(&outcomes, open_count)?,
         disturbed: total - calm,
-        lag: Times::of_replication(&world, &outcomes, calm, &arrivals)?,
+        lag,
         open_lag: Times::of_replication(&world, &outcomes, open_count, &arrivals)?,
         counters,
         wall,
         scored,
         selection,
+        piped,
         phases: phases.into_done(),
     })
 }

@@ -66,6 +66,13 @@ impl Times {
         Ok(times)
     }
 
+    /// Times in milliseconds.
+    pub fn of_ms(all: impl Iterator<Item = u64>) -> Result<Self> {
+        let mut times = Self::new()?;
+        all.for_each(|ms| times.0.saturating_record(ms.saturating_mul(1_000)));
+        Ok(times)
+    }
+
     /// Milliseconds at a quantile.
     pub fn ms(&self, quantile: f64) -> f64 {
         let us = self.0.value_at_quantile(quantile);

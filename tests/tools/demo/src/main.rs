@@ -3,7 +3,7 @@
 //! [`generate`] or [`input`] makes the registrations, each with its expected outcome. [`app`] starts the fakes of the
 //! services and the [`host`], [`load`] sends the registrations, [`resolver`] writes what AppSync would write, [`disturb`]
 //! lets things go wrong at the end, [`settle`] waits until everything is replicated, [`redrive`] sends dead letters back,
-//! [`scoring`] lets scored files arrive, [`selection`] has winners selected, [`check`] compares, and [`report`] prints the summary; [`keep`] says how to call what
+//! [`scoring`] lets scored files arrive, [`selection`] has winners selected, [`pipeline`] reads the event log, [`check`] compares, and [`report`] prints the summary; [`keep`] says how to call what
 //! `--keep` leaves running. The demo shares no code with the workers.
 
 mod app;
@@ -23,6 +23,7 @@ mod load;
 mod metrics;
 mod options;
 mod phases;
+mod pipeline;
 mod poison;
 mod progress;
 mod redrive;

@@ -40,6 +40,10 @@ pub struct Options {
     /// Leave out the disturbances at the end: wrong addresses of two services, a deploy meanwhile, slow and old profiles.
     #[arg(long)]
     pub calm: bool,
+    /// Let the event log take no record for this many seconds, from the first registration on; replication must not become
+    /// slow.
+    #[arg(long, default_value_t = 0, value_name = "SECONDS", conflicts_with = "servers")]
+    pub event_log_down: u64,
     /// Kill the host this many times during the run, as the system would, and restart it on its data.
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub kills: usize,
@@ -54,7 +58,8 @@ pub struct Options {
     #[arg(long, default_value_t = 0.0, value_name = "PART")]
     pub failed_scores: f64,
     /// Inject a lost message, a stale overwrite, a flag left set, a wrong reason, a code with two fans, a loser with a code,
-    /// a missing verdict, a wrong winner, a second score item and a wrong count: the checks must find them all.
+    /// a missing verdict, a wrong winner, a second score item, a wrong count and a lost record of the event log: the checks
+    /// must find them all.
     #[arg(long)]
     pub inject: bool,
     /// Also send a message that can never be handled; the manifest must make it a dead letter.

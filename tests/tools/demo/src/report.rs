@@ -5,6 +5,7 @@ use crate::inject::InjectedFault;
 use crate::lag::Times;
 use crate::metrics::Counters;
 use crate::phases::Phase;
+use crate::pipeline::Piped;
 use crate::scoring::Scored;
 use crate::selection::Selection;
 use comfy_table::Table;
@@ -51,6 +52,8 @@ pub struct Report {
     pub scored: Scored,
     /// The selection, if there was one.
     pub selection: Option<Selection>,
+    /// What came of the data pipeline.
+    pub piped: Piped,
     /// The phases of the run.
     pub phases: Vec<Phase>,
 }
@@ -129,6 +132,7 @@ impl Report {
             "wall_s": round(self.wall.as_secs_f64()),
             "scoring": self.scored.to_json(),
             "selection": self.selection.as_ref().map(Selection::to_json),
+            "data_pipeline": self.piped.to_json(),
             "phases": self.phases.iter().map(Phase::to_json).collect::<Vec<_>>(),
             "failures": self.failures().to_json(),
             "injected": self.injected.iter().map(injected).collect::<Vec<_>>(),
@@ -188,6 +192,7 @@ impl Report {
         ]);
         rows.extend(self.scored.rows());
         rows.extend(self.selection.iter().flat_map(Selection::rows));
+        rows.extend(self.piped.rows());
         let all: Duration = self.phases.iter().map(|phase| phase.took).sum();
         rows.push(row("phases", format!("{:.1} s", all.as_secs_f64())));
         rows.extend(

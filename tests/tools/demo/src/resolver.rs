@@ -1,9 +1,11 @@
-//! Does what the AppSync resolver does with an eligible registration: writes the entry and queues the fan's profile.
+//! Does what the AppSync resolver does with an eligible registration: writes the entry, queues it for the data pipeline, and
+//! queues the fan's profile.
 //!
 //! Entries that come at the same time are written together, at most as many as DynamoDB takes, so that the demo leaves
 //! the machine to the host.
 
 use crate::gateway::Gateway;
+use crate::pipeline;
 use anyhow::{Result, anyhow, bail};
 use chrono::{DateTime, SecondsFormat, Utc};
 use host_adapters_records::Error;
@@ -143,7 +145,8 @@ async fn work(gateway: Gateway, inbox: Arc<AsyncMutex<mpsc::Receiver<Job>>>) {
 /// Writes a batch; returns when it was handed over.
 async fn write_all(gateway: &Gateway, jobs: &[Job]) -> Result<i64> {
     let mut at_ms = Utc::now().timestamp_millis();
-    let mut puts: Vec<String> = jobs.iter().filter_map(|job| job.item.clone()).collect();
+    let items: Vec<&String> = jobs.iter().filter_map(|job| job.item.as_ref()).collect();
+    let mut puts: Vec<String> = items.iter().copied().cloned().collect();
     let mut attempts = 0;
     while !puts.is_empty() {
         at_ms = Utc::now().timestamp_millis();
@@ -151,14 +154,22 @@ async fn write_all(gateway: &Gateway, jobs: &[Job]) -> Result<i64> {
         let errors = gateway.call(&write).await?;
         puts = again(write.puts.into_iter().zip(errors), &mut attempts).await?;
     }
+    let record = |item: &String| Message::new(pipeline::registration(item));
+    send(gateway, pipeline::QUEUE, items.into_iter().map(record).collect()).await?;
     let message = |job: &Job| Message::new(&job.user_info);
-    let mut messages: Vec<Message> = jobs.iter().map(message).collect();
+    send(gateway, QUEUE, jobs.iter().map(message).collect()).await?;
+    Ok(at_ms)
+}
+
+/// Sends messages; those that fail for now are sent again.
+pub async fn send(gateway: &Gateway, queue: &str, mut messages: Vec<Message>) -> Result<()> {
+    let mut attempts = 0;
     while !messages.is_empty() {
-        let send = SendBatch { queue: QUEUE.to_owned(), messages };
+        let send = SendBatch { queue: queue.to_owned(), messages };
         let answers = gateway.call(&send).await?.into_iter().map(Result::err);
         messages = again(send.messages.into_iter().zip(answers), &mut attempts).await?;
     }
-    Ok(at_ms)
+    Ok(())
 }
 
 /// The entries of a batch that must be sent again.

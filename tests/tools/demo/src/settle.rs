@@ -3,6 +3,7 @@
 use crate::check::{Name, Wanted, flagged};
 use crate::gateway::Gateway;
 use crate::generate::World;
+use crate::pipeline;
 use crate::progress::Progress;
 use crate::redrive::redrive;
 use anyhow::Result;
@@ -117,7 +118,8 @@ impl Settling<'_> {
 
     async fn missing(&self, entries: usize) -> Result<Missing> {
         let queues = self.operator.queues().await?;
-        let (dead, waiting): (Vec<_>, Vec<_>) = queues.iter().partition(|queue| queue.is_dead_letter());
+        let queues = queues.iter().filter(|queue| !pipeline::has(&queue.name));
+        let (dead, waiting): (Vec<_>, Vec<_>) = queues.partition(|queue| queue.is_dead_letter());
         let [dead, queued] = [dead, waiting].map(|queues| queues.iter().map(|queue| queue.total()).sum());
         // Only when the queues are empty do the flags decide.
         let flagged = if queued == 0 { flagged(self.world, self.checker).await? } else { 0 };

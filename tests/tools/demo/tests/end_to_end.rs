@@ -79,6 +79,10 @@ fn a_run_succeeds_and_prints_the_whole_summary() {
             "checks"
         ]
     );
+    let pipeline = &object["data_pipeline"];
+    let [due, records, repeats] = ["due", "records", "repeats"].map(|name| pipeline[name].as_u64().unwrap());
+    assert!(due > object["replicated"].as_u64().unwrap() && records - repeats == due, "{pipeline:#}");
+    assert!(pipeline["entry_to_log_ms"]["p99"].as_f64().is_some_and(|ms| ms > 0.0 && ms < 300_000.0), "{pipeline:#}");
     let selection = &object["selection"];
     let markets = selection["markets"].as_array().unwrap();
     let statuses: Vec<_> = markets.iter().map(|market| market["status"].as_str().unwrap()).collect();
@@ -89,6 +93,17 @@ fn a_run_succeeds_and_prints_the_whole_summary() {
     }
     assert!(selection["changed"].as_u64().is_some_and(|changed| changed > 20), "{selection:#}");
     assert!(selection["memory_mb"]["before"].as_u64().is_some_and(|memory| memory > 10), "{selection:#}");
+}
+
+/// REQ-017.
+#[test]
+fn an_event_log_that_is_down_does_not_slow_replication() {
+    let told = demo(&["--registrations", "1200", "--seed", "12", "--calm", "--event-log-down", "20"]);
+    assert_green(&told);
+    let ms = |of: &str, part: &str| told.1[of][part].as_f64().unwrap();
+    assert!(ms("replication_lag_ms", "p99") < 10_000.0, "{:#}", told.1);
+    let longest = told.1["data_pipeline"]["entry_to_log_ms"]["max"].as_f64();
+    assert!(longest.is_some_and(|ms| ms > 10_000.0), "it was down: {:#}", told.1);
 }
 
 #[test]

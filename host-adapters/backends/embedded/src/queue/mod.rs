@@ -13,6 +13,7 @@ pub(super) use deduplication::prune as prune_deduplication;
 use crate::due::Due;
 use host_adapters_platform::clock::millis;
 use host_adapters_platform::{QueueSpec, expired, fifo};
+use host_adapters_records::queue::Message;
 use rusqlite::Connection;
 use std::time::Duration;
 
@@ -39,6 +40,16 @@ impl Queue {
             retention_ms: millis(Duration::from_secs(spec.retention_secs.into())),
             due: Due::default(),
         }
+    }
+
+    /// Stores a message; returns its id.
+    pub(super) fn insert(&self, conn: &Connection, message: &Message, now_ms: i64) -> rusqlite::Result<String> {
+        rows::insert(conn, self, message, now_ms)
+    }
+
+    /// Wakes those who wait: a message can be received from this time on.
+    pub(super) fn expect_at(&self, now_ms: i64) {
+        self.due.expect_at(now_ms);
     }
 
     /// Drops messages whose retention has ended and that are not in flight. A message becomes visible no earlier than

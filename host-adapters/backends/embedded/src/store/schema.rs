@@ -4,12 +4,12 @@ use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
 
 /// Stored in the file as `user_version`. A file of a later version is refused, because it could be misread.
-const VERSION: i64 = 5;
+const VERSION: i64 = 6;
 
 /// Marks the file as one of this project (`application_id`): "rgwk".
 const APPLICATION_ID: i64 = 0x7267_776b;
 
-/// A row of `names` is a table, queue, collection or data stream; the other tables refer to it by number.
+/// A row of `names` is a table, queue, collection, data stream or topic; the other tables refer to it by number.
 ///
 /// - `items` is clustered by its key, so that a query reads neighbours.
 /// - `changes.id` is a stream's sequence number: shard number << 40 | count. One B-tree, appended to at one place per
@@ -17,6 +17,8 @@ const APPLICATION_ID: i64 = 0x7267_776b;
 /// - `records.id` is the same of data streams, whose shards are `stream_shards`: shard number << 40 | count, without gaps.
 ///   `first_key` and `last_key` are a shard's hash keys, 16 bytes, the highest first; `parent` and `adjacent_parent` are
 ///   numbers within the stream. A shard with `closed_ms` takes no more records.
+/// - `log_records.id` is the same of the event log, whose partitions are `log_partitions`: partition number << 40 | offset.
+///   `headers` is a JSON list of pairs.
 /// - `messages_due` covers receiving and counting. `messages_of_groups` finds what is in flight of a message group; it
 ///   holds no message without a group.
 /// - `executions.due_ms` is when an execution can be taken: when its next attempt may begin, or the lease of the one in
@@ -51,6 +53,13 @@ CREATE TABLE IF NOT EXISTS records (
 CREATE TABLE IF NOT EXISTS stream_checkpoints (
     shard INTEGER NOT NULL, worker TEXT NOT NULL, settled INTEGER NOT NULL, PRIMARY KEY (shard, worker)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS log_partitions (
+    id INTEGER PRIMARY KEY, topic INTEGER NOT NULL, number INTEGER NOT NULL, next INTEGER NOT NULL,
+    UNIQUE (topic, number)
+) STRICT;
+CREATE TABLE IF NOT EXISTS log_records (
+    id INTEGER PRIMARY KEY, time_ms INTEGER NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, headers TEXT
+) STRICT;
 CREATE TABLE IF NOT EXISTS messages (
     id INTEGER PRIMARY KEY, queue INTEGER NOT NULL, visible_ms INTEGER NOT NULL, receives INTEGER NOT NULL,
     receipt INTEGER NOT NULL, sent_ms INTEGER NOT NULL, uuid BLOB NOT NULL, body TEXT NOT NULL, attributes TEXT,
@@ -118,6 +127,14 @@ pub enum OpenError {
         /// The file.
         path: String,
     },
+    /// A topic cannot deliver as it is declared.
+    #[error("the topic {topic}: {problem}")]
+    Topic {
+        /// The topic.
+        topic: String,
+        /// What is wrong with one of its subscriptions.
+        problem: String,
+    },
     /// The folder of objects cannot be made or read.
     #[error("failed to open the folder of objects {path}: {error}; check that it can be written")]
     Objects {
@@ -162,7 +179,8 @@ fn prepare_writer(conn: &Connection) -> rusqlite::Result<()> {
          PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -32000; PRAGMA temp_store = MEMORY;",
     )?;
     let version: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    // Version 2 added no column, version 3 came with the table of executions, and version 5 with those of data streams.
+    // Version 2 added no column, version 3 came with the table of executions, version 5 with those of data
+    // streams, and version 6 with those of the event log.
     let older = match version {
         1 => "ALTER TABLE messages ADD COLUMN grp TEXT;",
         3 => "ALTER TABLE executions ADD COLUMN lost INTEGER NOT NULL DEFAULT 0;",

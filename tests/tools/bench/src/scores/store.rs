@@ -5,8 +5,8 @@ use anyhow::Result;
 use backend_embedded::Embedded;
 use host_adapters_platform::limits::object::ObjectKey;
 use host_adapters_platform::{
-    Access, DataStreamAccess, DataStreamBackend, DataStreamSpec, Declared, Grants, ObjectAccess, ObjectsBackend,
-    PlatformService, Position, QueueAccess, QueueSpec, ShardReader, TableSpec,
+    Access, DataStreamAccess, DataStreamBackend, DataStreamSpec, Declared, Grants, NoTopics, ObjectAccess,
+    ObjectsBackend, PlatformService, Position, QueueAccess, QueueSpec, ShardReader, TableSpec,
 };
 use host_adapters_records::objects::ByteRange;
 use std::sync::Arc;
@@ -69,8 +69,10 @@ impl Store {
             documents: self.embedded.clone(),
             objects: self.embedded.clone(),
             data_streams: self.streams(),
+            topics: Arc::new(NoTopics),
             identity: None,
             services: None,
+            event_log: self.embedded.clone(),
         }
     }
 

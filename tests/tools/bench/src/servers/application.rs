@@ -38,6 +38,7 @@ tables = {{ {TABLE} = {{ stream = true }} }}
 collections = ["unused"]
 buckets = ["unused"]
 data_streams = {{ unused = {{}} }}
+topics = {{ unused = {{}} }}
 services = {{ unused = {{ upstream = "http://127.0.0.1:1" }} }}
 
 [component.{WORKER}]
@@ -45,7 +46,7 @@ source = "{}"
 allowed_outbound_hosts = ["http://127.0.0.1"]
 
 [component.{WORKER}.tool.host-adapters]
-grants = {{ tables = {{ {TABLE} = "read" }}, documents = {{ unused = "read" }}, objects = {{ unused = ["read"] }}, data_streams = {{ unused = "put" }}, services = ["unused"] }}
+grants = {{ tables = {{ {TABLE} = "read" }}, documents = {{ unused = "read" }}, objects = {{ unused = ["read"] }}, data_streams = {{ unused = "put" }}, topics = ["unused"], services = ["unused"] }}
 source = [{{ {source} }}]
 "#,
             component.display()

@@ -57,6 +57,8 @@ pub enum Kind {
     Resent,
     /// Verdicts or reports that came late, or a host that took too much memory.
     Slow,
+    /// A record that the event log should have and does not, or has and should not, or that is wrong.
+    Logged,
     /// A message that could not be processed.
     DeadLetter,
     /// Work was still in progress when nothing changed.

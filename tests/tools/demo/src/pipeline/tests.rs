@@ -1,0 +1,156 @@
+//! What the comparison with the event log finds.
+
+use super::check::{Found, check};
+use super::due::{self, Due, Kind};
+use super::read::Logged;
+use super::schema::Schemas;
+use crate::check::{Failures, Kind as Failure};
+use crate::generate::{World, generate};
+use crate::load::Outcome;
+use crate::resolver::Written;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+const UPDATED: &str = "2026-01-01T00:00:00.000Z";
+
+fn outcome() -> Outcome {
+    let written = Some(Written { version: UPDATED.to_owned(), at_ms: 1_000 });
+    Outcome { reason: None, difference: None, took_us: 1, written }
+}
+
+/// A world of which every registration that is accepted is written.
+fn world() -> (World, BTreeMap<String, Due>) {
+    let (world, outcome) = (generate(300, 1), outcome());
+    let outcomes: Vec<_> = world.registrations.iter().map(|it| it.accepted_by().map(|_| &outcome)).collect();
+    let due = due::all(&world, &outcomes);
+    (world, due)
+}
+
+/// The record that the workers make of a due one.
+fn logged(id: &str, due: &Due, world: &World) -> Logged {
+    let document = |all: &[Value]| all.iter().find(|it| it["id"] == due.data["id"]).cloned().unwrap();
+    let mut data = match due.kind {
+        Kind::Campaign => document(&world.campaigns),
+        Kind::Market => document(&world.markets),
+        _ => due.data.clone().into(),
+    };
+    if data["status"] == "OPEN" {
+        data["status"] = "ACTIVE".into();
+    }
+    let members = data.as_object_mut().unwrap();
+    members.remove("sharedCode");
+    members.insert("recordId".to_owned(), id.into());
+    if due.kind != Kind::Registration {
+        members.insert("version".to_owned(), 1.into());
+    }
+    let date = members.entry("date").or_insert_with(|| json!({}));
+    date["updated"] = UPDATED.into();
+    Logged {
+        topic: due.kind.topic().to_owned(),
+        key: due.key.clone(),
+        value: json!({"type": due.kind.name(), "data": data}).to_string(),
+        dedup_id: Some(id.to_owned()),
+        time_ms: 1_250,
+    }
+}
+
+/// The event log that has everything.
+fn all(world: &World, due: &BTreeMap<String, Due>) -> Vec<Logged> {
+    due.iter().map(|(id, due)| logged(id, due, world)).collect()
+}
+
+fn compare(due: &BTreeMap<String, Due>, logged: &[Logged]) -> (Found, Vec<(String, String)>) {
+    let mut failures = Failures::default();
+    let found = check(due, logged, &Schemas::read().unwrap(), &mut failures).unwrap();
+    let told = failures.of(Failure::Logged).iter().map(|it| (it.subject.clone(), it.detail.clone())).collect();
+    (found, told)
+}
+
+#[test]
+fn an_event_log_with_everything_is_right_and_repeats_are_counted() {
+    let (world, due) = world();
+    for kind in Kind::ALL {
+        assert!(due.values().filter(|due| due.kind == kind).count() > 3, "{kind:?}");
+    }
+    let mut log = all(&world, &due);
+    log.extend(log[..7].to_vec());
+    log.reverse();
+    let (found, told) = compare(&due, &log);
+    assert!(told.is_empty(), "{told:?}");
+    assert_eq!((found.repeats, found.first_ms.len()), (7, due.len()));
+}
+
+/// Changes a record, and its value.
+type Spoil<'s> = &'s dyn Fn(&mut Logged, &mut Value);
+
+#[test]
+fn whatever_is_wrong_is_found_and_named() {
+    let (world, due) = world();
+    let id = due.iter().find(|(_, due)| due.kind == Kind::Registration).unwrap().0.clone();
+    let spoilt = |spoil: Spoil<'_>| {
+        let mut log = all(&world, &due);
+        let record = log.iter_mut().find(|record| record.dedup_id.as_ref() == Some(&id)).unwrap();
+        let mut value: Value = serde_json::from_str(&record.value).unwrap();
+        spoil(record, &mut value);
+        record.value = value.to_string();
+        let (_, told) = compare(&due, &log);
+        assert!(told.iter().all(|(subject, _)| *subject == id), "{told:?}");
+        told.into_iter().map(|(_, detail)| detail).collect::<Vec<_>>().join("; ")
+    };
+    let cases: [(&str, Spoil<'_>); 9] = [
+        ("its topic is ", &|it, _| it.topic.push('x')),
+        ("its key is ", &|it, _| it.key.push('x')),
+        ("its type is ", &|_, value| value["type"] = "MARKET".into()),
+        ("its recordId is ", &|_, value| value["data"]["recordId"] = "x".into()),
+        ("/data/fields is ", &|_, value| value["data"]["fields"]["email"] = "other@example.com".into()),
+        ("/data/accessCode is published", &|_, value| value["data"]["accessCode"] = "SECRET".into()),
+        ("not valid: /data/score is not of the type", &|_, value| value["data"]["score"] = "high".into()),
+        ("not valid: /data/date/updated is not a time", &|_, value| value["data"]["date"]["updated"] = "now".into()),
+        ("not valid: /data has the member note", &|_, value| value["data"]["note"] = "n".into()),
+    ];
+    for (expected, spoil) in cases {
+        let told = spoilt(spoil);
+        assert!(told.contains(expected), "{expected}: {told}");
+    }
+
+    let log = all(&world, &due);
+    let without: Vec<_> = log.iter().filter(|record| record.dedup_id.as_ref() != Some(&id)).cloned().collect();
+    assert_eq!(compare(&due, &without).1, [(id.clone(), "it is not in the event log".to_owned())]);
+    let other = Logged { value: "{}".to_owned(), ..log[0].clone() };
+    let (subject, detail) = compare(&due, &[log.as_slice(), &[other]].concat()).1.remove(0);
+    assert_eq!((Some(subject), detail.as_str()), (log[0].dedup_id.clone(), "it is there twice, with different values"));
+    let invalid = Logged { dedup_id: Some("REGISTRATION:invalid/invalid:1".to_owned()), ..log[0].clone() };
+    let told = compare(&due, &[log.as_slice(), &[invalid]].concat()).1;
+    assert!(told.len() == 1 && told[0].1.starts_with("it is not due: "), "{told:?}");
+    let nameless = Logged { dedup_id: None, ..log[0].clone() };
+    let told = compare(&due, &[log.as_slice(), &[nameless]].concat()).1;
+    assert!(told.len() == 1 && told[0].1.starts_with("a record without a dedup-id"), "{told:?}");
+}
+
+/// What the seeder queues is what a worker can read, except the records that are wrong.
+#[test]
+fn wrong_records_are_wrong_each_in_its_way() {
+    let schemas = Schemas::read().unwrap();
+    for body in due::invalid() {
+        let Ok(body) = serde_json::from_str::<Value>(&body) else { continue };
+        let kind = Kind::ALL.into_iter().find(|kind| body["type"] == kind.name());
+        let faults = kind.map(|kind| schemas.faults(kind, &body["data"]).unwrap());
+        assert!(faults.is_none_or(|faults| !faults.is_empty()), "{body}");
+    }
+    assert!(due::invalid().iter().all(|body| body.contains("invalid") || body.contains(r#""data":{}"#)));
+}
+
+#[test]
+fn ids_with_slashes_are_told_apart() {
+    assert_ne!(due::registration_id("a/b", "c", UPDATED), due::registration_id("a", "b/c", UPDATED));
+    assert_eq!(due::registration_id("a/b", "c%", UPDATED), format!("REGISTRATION:a%2Fb/c%25:{UPDATED}"));
+}
+
+#[test]
+fn members_that_are_missing_are_named() {
+    let schemas = Schemas::read().unwrap();
+    let market = json!({"id": "m"});
+    let faults = schemas.faults(Kind::Market, &market).unwrap();
+    assert!(faults.iter().any(|fault| fault == " has no member campaignId"), "{faults:?}");
+    assert!(faults.iter().any(|fault| fault == " fits 0 of the schemas of oneOf"), "{faults:?}");
+}
