@@ -183,7 +183,7 @@ impl<P: Ports> Task<'_, P> {
     /// Reports that the selection is in progress, unless the messages of a later one are queued already, and reads the
     /// eligible fans.
     async fn start(&self, total: u64, plans: &Plans, stats: &mut Stats) -> Result<Fans, Failed> {
-        let Self { ports, selection, lock } = self;
+        let Self { ports, selection, lock, .. } = self;
         stats.total = total;
         lock.hold(*ports).await?;
         if !lock.is_outdated(&selection.task_id) {
