@@ -195,6 +195,24 @@ fn there_are_no_stubs_or_ignored_tests() {
     assert_in_no_file(&words.map(|(a, b)| format!("{a}{b}")));
 }
 
+/// Tests of a library or program whose test program is not built (`test = false`) would never run.
+#[test]
+fn what_has_no_test_program_has_no_tests() {
+    let is_off = |table: &toml_edit::Table| table.get("test").and_then(Item::as_bool) == Some(false);
+    let mut without = 0;
+    for path in sources() {
+        let krate = path.ancestors().find(|folder| folder.join("Cargo.toml").exists()).unwrap();
+        let manifest = toml(krate.join("Cargo.toml"));
+        let lib = manifest.get("lib").and_then(Item::as_table).is_some_and(is_off);
+        let bins = manifest.get("bin").and_then(Item::as_array_of_tables);
+        let bin = bins.into_iter().flatten().any(is_off);
+        let is_without = if path.ends_with("src/main.rs") { bin } else { lib && path.starts_with(krate.join("src")) };
+        without += usize::from(is_without);
+        assert!(!is_without || !read(&path).contains("#[cfg(test)]"), "the tests of {} never run", path.display());
+    }
+    assert!(without > 10, "{without}");
+}
+
 /// A file that two modules share is compiled twice, and the modules of one that is elsewhere are hard to find.
 #[test]
 fn modules_are_where_their_names_say() {
