@@ -366,14 +366,14 @@ async fn perform(
         unsettled = unsettled.take().or(settled.unsettled);
         redriven += settled.redriven;
     };
-    if !disturbed.is_empty() {
+    let is_disturbed = !disturbed.is_empty();
+    if is_disturbed {
         progress.announce("wrong addresses, a deploy, slow and old profiles");
         let usual = || {
             faults::end(stage.fakes);
             faults::set(stage.fakes, options);
         };
         stage.disturbance(options).happen(&world, &load, disturbed, usual).await?;
-        settled_again(stage.settle(options, &world, &load, total, &[], progress).await?);
         phases.end("disturbances");
     }
     let scores = Scores::new(&world, options.seed);
@@ -381,6 +381,11 @@ async fn perform(
     let (scored, redriven_scores) = stage.score(options, &world, &scores, host, progress).await?;
     settled_again(Settled { unsettled: None, redriven: redriven_scores });
     phases.end("scoring");
+    // Sources that were paused work again meanwhile.
+    if is_disturbed {
+        settled_again(stage.settle(options, &world, &load, total, &[], progress).await?);
+        phases.end("replication after the disturbances");
+    }
     let contests = Contest::all(&world);
     let mut selected = None;
     if !contests.is_empty() {
