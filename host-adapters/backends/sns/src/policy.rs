@@ -3,29 +3,46 @@
 
 use serde_json::{Map, Value, json};
 
+/// What policies call SNS.
+const SNS: &str = "sns.amazonaws.com";
+
 /// The statement by which a topic may send to a queue.
 fn statement(topic: &str, queue: &str) -> Value {
     json!({
         "Sid": format!("host-adapters-{}", topic.rsplit(':').next().unwrap_or_default()),
         "Effect": "Allow",
-        "Principal": {"Service": "sns.amazonaws.com"},
+        "Principal": {"Service": SNS},
         "Action": "sqs:SendMessage",
         "Resource": queue,
         "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
     })
 }
 
-/// Whether a statement of the policy allows the topic to send. One that names the topic is taken for it, and so is one for
-/// everybody without a condition; what a statement forbids is not examined.
+/// Whether a statement of the policy allows the topic to send. One whose condition names the topic is taken for it, and so is
+/// one for everybody or for SNS without a condition; what a statement forbids is not examined.
 pub(crate) fn allows(policy: Option<&str>, topic: &str) -> bool {
     let policy = policy.and_then(|policy| serde_json::from_str::<Value>(policy).ok()).unwrap_or_default();
     let is_for = |statement: &Value| {
-        let condition = statement.get("Condition").map(Value::to_string);
         let is_allow = statement.get("Effect").and_then(Value::as_str) == Some("Allow");
-        let is_of_topic = condition.is_none_or(|condition| condition.contains(&Value::from(topic).to_string()));
+        let is_of_topic = match statement.get("Condition") {
+            Some(condition) => condition.to_string().contains(&Value::from(topic).to_string()),
+            None => includes_sns(statement.get("Principal")),
+        };
         is_allow && sends(statement.get("Action")) && is_of_topic
     };
     statements(&policy).iter().any(is_for)
+}
+
+/// Whether the principals include SNS, by its name or as everybody. An account does not, not even the queue's own, for which
+/// Amazon's console writes a statement into each new queue.
+fn includes_sns(principal: Option<&Value>) -> bool {
+    let has = |names: Option<&Value>, name: &str| match names {
+        Some(Value::Array(names)) => names.iter().any(|one| one.as_str() == Some(name)),
+        Some(one) => one.as_str() == Some(name),
+        None => false,
+    };
+    let of = |kind: &str| principal.and_then(|principal| principal.get(kind));
+    has(principal, "*") || has(of("AWS"), "*") || has(of("Service"), SNS)
 }
 
 /// Whether the actions include sending.
@@ -88,13 +105,25 @@ mod tests {
         for (change, value) in [
             ("Effect", json!("Deny")),
             ("Action", json!("sqs:ReceiveMessage")),
+            ("Principal", json!({"AWS": "arn:aws:iam::1:root"})),
+            ("Principal", json!({"AWS": ["1", "arn:aws:iam::2:role/*"], "Service": ["events.amazonaws.com"]})),
+            ("Principal", Value::Null),
             ("Condition", json!({"ArnLike": {"aws:SourceArn": "arn:aws:sns:us-east-1:1:other"}})),
         ] {
             let mut other = allowed.clone();
             if let Some(statement) = other.as_object_mut() {
                 statement.insert(change.to_owned(), value);
             }
-            assert!(!allows(Some(&policy(json!([other]))), TOPIC), "{change}");
+            assert!(!allows(Some(&policy(json!([other]))), TOPIC), "{other}");
+        }
+        for principal in [
+            json!({"AWS": "*"}),
+            json!({"AWS": ["1", "*"]}),
+            json!({"Service": SNS}),
+            json!({"AWS": "1", "Service": ["events.amazonaws.com", SNS]}),
+        ] {
+            let own = json!({"Effect": "Allow", "Principal": principal, "Action": "SQS:*"});
+            assert!(allows(Some(&policy(own.clone())), TOPIC), "{own}");
         }
     }
 }
