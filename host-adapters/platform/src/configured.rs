@@ -35,7 +35,8 @@ pub trait Backend: Any + Debug + Send + Sync {
     /// When it does not answer, or something is missing.
     async fn probe(&self, declared: &Declared) -> Result<()>;
 
-    /// The differences between the server and what is declared. What is missing is not a difference.
+    /// The differences between the server and what is declared. What is missing is not a difference, except where records
+    /// would be lost without it: a topic's queue or subscription.
     ///
     /// # Errors
     /// When the server does not tell.

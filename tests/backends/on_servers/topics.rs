@@ -4,7 +4,7 @@ use super::servers::{endpoints, unique};
 use backend_aws::{Aws, AwsConfig};
 use backend_sns::{Sns, SnsConfig, Subscribed};
 use backend_sqs::Sqs;
-use host_adapters_platform::{Backend as _, Declared, QueueSpec};
+use host_adapters_platform::{Backend as _, Declared, QueueSpec, SubscriptionSpec};
 use host_adapters_records::ErrorKind;
 use tests::aws::aws;
 use tests::contract::suites::backend::Topics;
@@ -83,7 +83,7 @@ async fn topics_are_made_once_with_their_subscriptions() {
     let (config, declared) = configured().await;
     let missing = config.probe(&declared).await.unwrap_err();
     assert_eq!(missing.kind, ErrorKind::NotFound, "{missing}");
-    assert_eq!(config.differences(&declared).await.unwrap(), [], "what is missing is no difference");
+    assert_eq!(config.differences(&declared).await.unwrap(), [], "a topic that is missing is no difference");
     for _ in 0..2 {
         config.provision(&declared).await.unwrap();
         config.probe(&declared).await.unwrap();
@@ -110,7 +110,8 @@ async fn a_subscription_that_differs_is_told() {
     assert_eq!(config.differences(&declared).await.unwrap(), []);
 }
 
-/// A queue that does not subscribe yet is found by a probe.
+/// A queue that does not subscribe yet, or is not there, would lose what the topic has: it is found by a probe, and the host
+/// does not start.
 #[tokio::test]
 async fn a_new_subscription_is_made_beside_those_that_are_there() {
     let (config, declared) = configured().await;
@@ -119,8 +120,18 @@ async fn a_new_subscription_is_made_beside_those_that_are_there() {
     config.provision(&fewer).await.unwrap();
     let missing = config.probe(&declared).await.unwrap_err();
     assert!(missing.message.contains(&format!("the queue {RAW_QUEUE} does not subscribe to ")), "{missing}");
+    let mut more = declared.clone();
+    more.queues.insert("contractNoQueue".to_owned(), QueueSpec::default());
+    more.topics.get_mut(TOPIC).unwrap().subscriptions.insert(0, SubscriptionSpec::of_all("contractNoQueue"));
+    let differences = config.differences(&more).await.unwrap();
+    let [no_queue, no_subscription] = differences.as_slice() else { panic!("{differences:?}") };
+    assert!(no_queue.is_harmful && no_subscription.is_harmful);
+    assert!(no_queue.message.contains("contractNoQueue") && no_queue.message.contains("is not there"), "{no_queue:?}");
+    let parts = [RAW_QUEUE, "does not subscribe", "`host-adapters provision`"];
+    assert!(parts.iter().all(|part| no_subscription.message.contains(part)), "{no_subscription:?}");
     config.provision(&declared).await.unwrap();
     config.probe(&declared).await.unwrap();
+    assert_eq!(config.differences(&declared).await.unwrap(), []);
 }
 
 /// The operator has to make it: an outage, in which no record is given up.

@@ -21,6 +21,15 @@ pub struct Subscribed {
     queues: Names,
 }
 
+/// The difference of a queue that a topic has, but that does not get its messages.
+fn missing(queue: &str, topic: &str, problem: &str) -> Difference {
+    let message = format!(
+        "the queue {queue} gets nothing from {topic}, because it {problem}; `host-adapters provision` makes what is \
+         missing"
+    );
+    Difference { message, is_harmful: true }
+}
+
 /// A queue as SQS knows it.
 struct Queue {
     url: String,
@@ -51,17 +60,27 @@ impl Subscribed {
         Ok(())
     }
 
-    /// How a topic's subscriptions differ from their declarations. Those of others are none of the host's business.
+    /// How a topic's subscriptions differ from their declarations; where one or its queue is missing, the topic's messages are
+    /// lost. Those of others are none of the host's business.
     ///
     /// # Errors
-    /// When SNS or SQS does not tell, or the topic or a queue is not there.
+    /// When SNS or SQS does not tell, or the topic is not there.
     pub async fn differences(&self, topic: &str, spec: &TopicSpec) -> Result<Vec<Difference>> {
         let arn = self.sns.arn(topic).await?;
         let subscribed = self.subscriptions(topic, &arn).await?;
         let mut differences = Vec::new();
         for declared in &spec.subscriptions {
-            let queue = self.queue(&declared.queue).await?;
-            let Some(subscription) = subscribed.get(&queue.arn) else { continue };
+            let queue = match self.queue(&declared.queue).await {
+                Err(error) if error.kind == ErrorKind::NotFound => {
+                    differences.push(missing(&declared.queue, &arn, "is not there"));
+                    continue;
+                }
+                queue => queue?,
+            };
+            let Some(subscription) = subscribed.get(&queue.arn) else {
+                differences.push(missing(&declared.queue, &arn, "does not subscribe"));
+                continue;
+            };
             differences.extend(self.difference(topic, subscription, declared).await?);
             if !policy::allows(queue.policy.as_deref(), &arn) {
                 let message = format!(
