@@ -74,20 +74,22 @@ pub async fn finds_a_topic_behind_the_first_page() {
     assert_eq!((arns, server.requests("ListTopics").len()), (vec![Some(ARN.to_owned()); 2], 2));
 }
 
-/// `later` fails once by SNS's fault, `wrong` always by its own, `denied` because the operator has to permit something.
+/// `later` fails once by SNS's fault, `wrong` and `unfit` always by their own, `denied` because the operator has to permit
+/// something.
 pub async fn publishes_again_what_failed_on_its_side() {
     let (server, sns) = start(|before, form| {
         each(form, |body| match body {
             "later" if before == 0 => Err("InternalError"),
             "wrong" => Err("InvalidParameter"),
+            "unfit" => Err("ParameterValueInvalid"),
             "denied" => Err("KMSAccessDenied"),
             body => Ok(format!("id of {body}")),
         })
     })
     .await;
-    let answers = publish(&sns, &["a", "later", "wrong", "denied", "b"]).await;
-    let (wrong, denied) = (Err(ErrorKind::Invalid), Err(ErrorKind::Unavailable));
-    assert_eq!(answers, [id("a"), id("later"), wrong, denied, id("b")]);
+    let answers = publish(&sns, &["a", "later", "wrong", "unfit", "denied", "b"]).await;
+    let [wrong, unfit, denied] = [ErrorKind::Invalid, ErrorKind::Invalid, ErrorKind::Unavailable].map(Err);
+    assert_eq!(answers, [id("a"), id("later"), wrong, unfit, denied, id("b")]);
     let again: Vec<Vec<String>> =
         server.requests("PublishBatch").iter().map(|form| entries(form).into_iter().map(|it| it.1).collect()).collect();
     assert_eq!(again[1..], [vec!["later", "denied"], vec!["denied"], vec!["denied"]], "only what may succeed");

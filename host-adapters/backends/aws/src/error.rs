@@ -43,6 +43,7 @@ pub fn kind(code: &str) -> ErrorKind {
         | "BatchRequestTooLong"
         | "InvalidParameter"
         | "InvalidParameterValue"
+        | "ParameterValueInvalid"
         | "ReceiptHandleIsInvalid"
         | "MessageNotInflight"
         | "InvalidAttributeValue"
