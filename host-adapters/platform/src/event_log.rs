@@ -4,7 +4,7 @@
 use crate::grants::Need;
 use crate::limits::{invalid, too_large};
 use crate::names::{fault, is_letter};
-use crate::outage::whole;
+use crate::outage::whole_if_none;
 use crate::{PlatformService, Result, took_effect};
 use host_adapters_records::Caller;
 use host_adapters_records::event_log::{LogRecord, Produce};
@@ -163,7 +163,7 @@ pub(crate) async fn event_log_produce(
 ) -> Result<Vec<Result<()>>> {
     platform.check(caller, Need::ProduceTo(&args.topic))?;
     let produced = platform.event_log.produce(&args.topic, args.records).await?;
-    took_effect(whole(produced, |produced| produced.as_ref().err()))
+    took_effect(whole_if_none(produced, |produced| produced.as_ref().err()))
 }
 
 impl PlatformService {

@@ -13,13 +13,27 @@ pub(crate) fn whole<T>(parts: Vec<T>, error: impl Fn(&T) -> Option<&Error>) -> R
     }
 }
 
+/// The results of the parts of a batch; if none succeeded and at least one is `unavailable`, its error is returned for the
+/// whole batch. For a backend that checks parts before it calls the server: a part that it refuses says nothing of the
+/// server, and gets its own error again once the server is up.
+pub(crate) fn whole_if_none<T>(parts: Vec<T>, error: impl Fn(&T) -> Option<&Error>) -> Result<Vec<T>> {
+    let down = parts.iter().filter_map(&error).find(|error| error.kind == ErrorKind::Unavailable).cloned();
+    match down {
+        Some(down) if parts.iter().all(|part| error(part).is_some()) => Err(down),
+        _ => Ok(parts),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn parts(kinds: &[Option<ErrorKind>]) -> Vec<Option<Error>> {
+        kinds.iter().map(|kind| kind.map(|kind| Error::new(kind, "said so"))).collect()
+    }
+
     fn told(kinds: &[Option<ErrorKind>]) -> Result<usize> {
-        let parts = kinds.iter().map(|kind| kind.map(|kind| Error::new(kind, "said so"))).collect();
-        whole(parts, Option::as_ref).map(|parts| parts.len())
+        whole(parts(kinds), Option::as_ref).map(|parts| parts.len())
     }
 
     #[test]
@@ -27,6 +41,18 @@ mod tests {
         let (down, wrong) = (Some(ErrorKind::Unavailable), Some(ErrorKind::Invalid));
         assert_eq!(told(&[down, down]), Err(Error::new(ErrorKind::Unavailable, "said so")));
         for parts in [&[][..], &[down, None], &[None, down], &[down, wrong], &[wrong, wrong]] {
+            assert_eq!(told(parts), Ok(parts.len()), "{parts:?}");
+        }
+    }
+
+    #[test]
+    fn parts_that_are_wrong_do_not_hide_that_the_server_is_down() {
+        let told = |kinds: &[Option<ErrorKind>]| whole_if_none(parts(kinds), Option::as_ref).map(|parts| parts.len());
+        let (down, large) = (Some(ErrorKind::Unavailable), Some(ErrorKind::TooLarge));
+        for parts in [&[down][..], &[large, down, down], &[down, large]] {
+            assert_eq!(told(parts), Err(Error::new(ErrorKind::Unavailable, "said so")), "{parts:?}");
+        }
+        for parts in [&[][..], &[large, down, None], &[None, down], &[large, large]] {
             assert_eq!(told(parts), Ok(parts.len()), "{parts:?}");
         }
     }

@@ -4,7 +4,7 @@ use crate::grants::Need;
 use crate::limits::message::{check_attribute_list, check_text};
 use crate::limits::{invalid, too_large};
 use crate::names::{fault, is_letter};
-use crate::outage::whole;
+use crate::outage::whole_if_none;
 use crate::{PlatformService, Result, fifo, took_effect};
 use host_adapters_filter::{Scope, SubscriptionFilter};
 use host_adapters_records::topic::{PublishBatch, TopicMessage};
@@ -181,7 +181,8 @@ pub(crate) async fn topic_publish_batch(
     args: PublishBatch,
 ) -> Result<Vec<Result<String>>> {
     platform.check(caller, Need::Publish(&args.topic))?;
-    took_effect(whole(platform.topics.publish_batch(&args.topic, args.messages).await?, |sent| sent.as_ref().err()))
+    let published = platform.topics.publish_batch(&args.topic, args.messages).await?;
+    took_effect(whole_if_none(published, |published| published.as_ref().err()))
 }
 
 #[cfg(test)]
