@@ -54,6 +54,25 @@ async fn partitions_are_added_and_stay() {
 }
 
 #[tokio::test]
+async fn a_page_ends_after_a_megabyte_of_values_keys_and_headers() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), Clock::manual(1_000));
+    let store = open(folder.path(), &clock, 1);
+    let long = "x".repeat(400_000);
+    let headers = vec![("name".to_owned(), long.clone())];
+    let of_key = LogRecord { key: long.clone(), value: String::new(), headers: Vec::new() };
+    let of_value = LogRecord { key: "k".to_owned(), value: long, headers: Vec::new() };
+    let of_header = LogRecord { key: "k".to_owned(), value: String::new(), headers };
+    for record in [of_key, of_value, of_header] {
+        let produced = store.produce(TOPIC, vec![record; 4]).await.unwrap();
+        assert!(produced.iter().all(Result::is_ok), "{produced:?}");
+    }
+    for from in [0, 4, 8] {
+        let page = store.read_log(TOPIC, 0, Some(from), 100).await.unwrap();
+        assert_eq!((page.records.len(), page.next), (3, from + 3));
+    }
+}
+
+#[tokio::test]
 async fn records_go_after_a_week_and_offsets_go_on() {
     let (folder, clock) = (tempfile::tempdir().unwrap(), Clock::manual(1_000));
     let store = open(folder.path(), &clock, 1);

@@ -119,7 +119,7 @@ impl Partition {
         let (mut records, mut bytes) = (Vec::new(), 0);
         while let Some(row) = found.next()? {
             let record = self.record(row)?;
-            bytes += record.value.as_ref().map_or(0, String::len);
+            bytes += bytes_of(&record);
             records.push(record);
             if bytes >= PAGE_BYTES {
                 break;
@@ -149,6 +149,12 @@ impl Partition {
         let sql = "DELETE FROM log_records WHERE id BETWEEN ?1 AND ?2 AND (time_ms < ?3 OR id < ?4)";
         conn.prepare_cached(sql)?.execute((oldest, round, horizon_ms, crowded)).map(drop)
     }
+}
+
+/// The size of a record: its value, its key, and its headers with their names.
+fn bytes_of(record: &LoggedRecord) -> usize {
+    let headers: usize = record.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+    headers + [&record.key, &record.value].into_iter().flatten().map(String::len).sum::<usize>()
 }
 
 /// The offset that the next record of a partition gets.
