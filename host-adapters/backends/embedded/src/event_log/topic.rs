@@ -96,14 +96,15 @@ impl LogTopic {
 impl Partition {
     fn bounds(self, conn: &Connection) -> rusqlite::Result<LogPartition> {
         let end = next_of(conn, self.id)?;
-        let first = self.oldest(conn)?.map_or(end, |oldest| oldest - first_of(self.id));
+        let first = self.oldest(conn)?.map_or(end, |(oldest, _)| oldest - first_of(self.id));
         Ok(LogPartition { number: self.number, first: offset(first), end: offset(end) })
     }
 
-    /// The number in the file of the oldest record.
-    fn oldest(self, conn: &Connection) -> rusqlite::Result<Option<i64>> {
-        let sql = "SELECT id FROM log_records WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT 1";
-        conn.prepare_cached(sql)?.query_row((first_of(self.id), last_of(self.id)), |row| row.get(0)).optional()
+    /// The number in the file of the oldest record, and its time.
+    fn oldest(self, conn: &Connection) -> rusqlite::Result<Option<(i64, i64)>> {
+        let sql = "SELECT id, time_ms FROM log_records WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT 1";
+        let mut select = conn.prepare_cached(sql)?;
+        select.query_row((first_of(self.id), last_of(self.id)), |row| Ok((row.get(0)?, row.get(1)?))).optional()
     }
 
     /// Reads records from an offset, or from the first one.
@@ -143,9 +144,13 @@ impl Partition {
 
     /// Drops records of before a time, and all but the newest.
     pub(super) fn prune(self, conn: &Connection, horizon_ms: i64, newest: i64) -> rusqlite::Result<()> {
-        let Some(oldest) = self.oldest(conn)? else { return Ok(()) };
-        let round = last_of(self.id).min(oldest + PRUNE_ROWS - 1);
+        let Some((oldest, time_ms)) = self.oldest(conn)? else { return Ok(()) };
         let crowded = first_of(self.id) + next_of(conn, self.id)? - newest;
+        // Usually none has expired if the oldest has not, and the others need not be looked at.
+        if time_ms >= horizon_ms && oldest >= crowded {
+            return Ok(());
+        }
+        let round = last_of(self.id).min(oldest + PRUNE_ROWS - 1);
         let sql = "DELETE FROM log_records WHERE id BETWEEN ?1 AND ?2 AND (time_ms < ?3 OR id < ?4)";
         conn.prepare_cached(sql)?.execute((oldest, round, horizon_ms, crowded)).map(drop)
     }
