@@ -89,8 +89,14 @@ async fn cursors(options: &Options) -> Result<Vec<Cursor>> {
 
 /// The record that was written first of those that are not shown yet; `None` where there is none now.
 async fn next(options: &Options, cursors: &mut [Cursor], most: usize) -> Result<Option<LoggedRecord>> {
+    let mut goes_on = false;
     for cursor in cursors.iter_mut().filter(|cursor| cursor.records.is_empty() && !cursor.is_at_end) {
         cursor.fill(options, most.min(EVENTS_PAGE)).await?;
+        goes_on |= !cursor.is_at_end;
+    }
+    if goes_on {
+        // A partition with ever more records must not keep the others back: they may have got some meanwhile.
+        cursors.iter_mut().for_each(|cursor| cursor.is_at_end = false);
     }
     let waiting = cursors.iter_mut().filter(|cursor| !cursor.records.is_empty());
     let record = waiting.min_by_key(|cursor| cursor.first()).and_then(|cursor| cursor.records.pop_front());
