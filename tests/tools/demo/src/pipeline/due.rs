@@ -1,9 +1,11 @@
 //! The records that are queued, and what the event log must have of them.
 
+use super::schema::Schemas;
 use crate::generate::{Expected, World};
 use crate::load::Outcome;
+use anyhow::Result;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The queue of all types.
 pub const QUEUE: &str = "dataQueue";
@@ -74,26 +76,61 @@ pub struct Due {
     pub at_ms: Option<i64>,
 }
 
-/// What the seeder queues, with its dedup identifier. Documents that lack what a record needs are left out: those of
-/// `--input` may.
-pub fn seeded(world: &World) -> Vec<(String, Due, Value)> {
-    let campaigns =
-        world.campaigns.iter().filter(|it| has(it, &["/slug", "/name", "/status", "/date/open", "/date/close"]));
-    let campaigns = campaigns.filter_map(|campaign| {
-        let id = text(campaign, "id")?;
-        Some(record(Kind::Campaign, id, id.to_owned(), campaign.clone()))
-    });
-    let markets = world.markets.iter().filter_map(of_market).flatten();
-    campaigns.chain(markets).collect()
+/// What is queued of a document: its dedup identifier, what the event log must have, and `data`.
+type Seeded = (String, Due, Value);
+
+/// What the seeder queues. Documents of which no valid record can be made are left out: those of `--input` may be such.
+///
+/// # Errors
+/// When a schema cannot be understood.
+pub fn seeded(world: &World) -> Result<Vec<Seeded>> {
+    let (schemas, mut seeded) = (Schemas::read()?, Vec::new());
+    for campaign in &world.campaigns {
+        let Some(id) = text(campaign, "id") else { continue };
+        let of_campaign = record(Kind::Campaign, id, id.to_owned(), campaign.clone());
+        if is_valid(&schemas, &of_campaign)? {
+            seeded.push(of_campaign);
+        }
+    }
+    for market in &world.markets {
+        let Some(of_market) = of_market(market) else { continue };
+        let [itself, ..] = &of_market;
+        if is_valid(&schemas, itself)? {
+            seeded.extend(of_market);
+        }
+    }
+    Ok(seeded)
+}
+
+/// Whether what the workers make of a document's `data` is valid under the schema of its type.
+fn is_valid(schemas: &Schemas, (_, due, data): &Seeded) -> Result<bool> {
+    let published = schemas.members(due.kind)?;
+    let members = data.as_object().into_iter().flatten();
+    let members = members.filter(|(name, value)| published.contains_key(*name) && !value.is_null());
+    let mut record: Map<String, Value> = members.map(|(name, value)| (name.clone(), value.clone())).collect();
+    record.insert("recordId".to_owned(), "any".into());
+    if due.kind == Kind::Campaign && record.get("status").and_then(Value::as_str) == Some("OPEN") {
+        record.insert("status".to_owned(), "ACTIVE".into());
+    }
+    if let Some(date) = record.entry("date").or_insert_with(|| json!({})).as_object_mut() {
+        date.retain(|_, time| !time.is_null());
+        date.entry("updated").or_insert_with(|| UPDATED.into());
+        if let Some(created) = data.get("createdAt").filter(|time| !time.is_null()) {
+            date.entry("created").or_insert_with(|| created.clone());
+        }
+    }
+    Ok(schemas.faults(due.kind, &Value::Object(record))?.is_empty())
+}
+
+/// The campaigns whose data is not published.
+fn off(world: &World) -> BTreeSet<&str> {
+    let is_off = |campaign: &&Value| campaign.pointer("/options/dataPipeline") == Some(&Value::Bool(false));
+    world.campaigns.iter().filter(is_off).filter_map(|campaign| text(campaign, "id")).collect()
 }
 
 /// The records of a market: itself, the event that it is of, and its numbers before anyone has registered.
-fn of_market(market: &Value) -> Option<[(String, Due, Value); 3]> {
+fn of_market(market: &Value) -> Option<[Seeded; 3]> {
     let (id, campaign, event) = (text(market, "id")?, text(market, "campaignId")?, text(market, "eventId")?);
-    let has_seats = has(market, &["/capacity"]) != has(market, &["/selectionRatio"]);
-    if !has_seats || !has(market, &["/name", "/ticketer", "/timeZone", "/date/presale"]) {
-        return None;
-    }
     let mapping = json!({"campaignId": campaign, "marketId": id, "eventId": event});
     let numbers = json!({"campaignId": campaign, "marketId": id, "stats": {"totalRegistrations": 0}});
     Some([
@@ -103,7 +140,7 @@ fn of_market(market: &Value) -> Option<[(String, Due, Value); 3]> {
     ])
 }
 
-fn record(kind: Kind, key: &str, entity: String, data: Value) -> (String, Due, Value) {
+fn record(kind: Kind, key: &str, entity: String, data: Value) -> Seeded {
     let data = with(with(data, "version", VERSION.into()), "updatedAt", UPDATED.into());
     // A record has more of most documents; what names them is enough here.
     let kept = ["id", "name", "campaignId", "marketId", "eventId", "stats", "capacity", "version"];
@@ -129,9 +166,13 @@ pub fn body(kind: Kind, data: &str) -> String {
     format!(r#"{{"type":"{}","data":{data}}}"#, kind.name())
 }
 
-/// Everything that the event log must have, by the dedup identifiers.
-pub fn all(world: &World, outcomes: &[Option<&Outcome>]) -> BTreeMap<String, Due> {
-    let seeded = seeded(world).into_iter().map(|(id, due, _)| (id, due));
+/// Everything that the event log must have, by the dedup identifiers: nothing of a campaign whose data is not published.
+///
+/// # Errors
+/// When a schema cannot be understood.
+pub fn all(world: &World, outcomes: &[Option<&Outcome>]) -> Result<BTreeMap<String, Due>> {
+    let off = off(world);
+    let seeded = seeded(world)?.into_iter().map(|(id, due, _)| (id, due));
     let registrations = world.registrations.iter().zip(outcomes).filter_map(|(registration, outcome)| {
         let (written, campaign) = (outcome.as_ref()?.written.as_ref()?, registration.campaign_id.as_deref()?);
         let Expected::Eligible { fields, .. } = &registration.expected else { return None };
@@ -144,7 +185,7 @@ pub fn all(world: &World, outcomes: &[Option<&Outcome>]) -> BTreeMap<String, Due
         };
         Some((registration_id(campaign, &registration.fan, &written.version), due))
     });
-    seeded.chain(registrations).collect()
+    Ok(seeded.chain(registrations).filter(|(_, due)| !off.contains(due.key.as_str())).collect())
 }
 
 /// Records of which the event log must have nothing. Each is wrong in another way.
@@ -168,11 +209,6 @@ pub fn invalid() -> Vec<String> {
 fn with(mut document: Value, name: &str, value: Value) -> Value {
     document.as_object_mut().into_iter().for_each(|members| _ = members.insert(name.to_owned(), value.clone()));
     document
-}
-
-/// Whether a document has all of these members.
-fn has(document: &Value, pointers: &[&str]) -> bool {
-    pointers.iter().all(|pointer| document.pointer(pointer).is_some_and(|value| !value.is_null()))
 }
 
 fn text<'v>(document: &'v Value, name: &str) -> Option<&'v str> {

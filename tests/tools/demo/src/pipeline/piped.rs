@@ -53,7 +53,7 @@ pub struct Piped {
 impl Pipeline<'_> {
     /// Waits until the event log has everything, and reads it. Dead letters are sent back once.
     pub async fn settle(&self, world: &World, outcomes: &[Option<&Outcome>], progress: &Progress) -> Result<Ran> {
-        let due = due::all(world, outcomes);
+        let due = due::all(world, outcomes)?;
         let mut stalled = read::wait(due.len(), self.data, self.operator, progress).await?;
         let redriven = redrive(self.operator, self.poisoned, progress).await?;
         if redriven > 0 {

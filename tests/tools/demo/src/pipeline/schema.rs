@@ -26,6 +26,15 @@ impl Schemas {
         Ok(Self(Kind::ALL.into_iter().map(read).collect::<Result<_>>()?))
     }
 
+    /// The members that a value may have, with their schemas.
+    ///
+    /// # Errors
+    /// When the schema cannot be understood.
+    pub fn members(&self, kind: Kind) -> Result<&Map<String, Value>> {
+        let root = self.0.get(&kind).context("there is no such schema")?;
+        members(root.get("properties").context("properties")?, "properties")
+    }
+
     /// The faults of a value, each with its path.
     ///
     /// # Errors

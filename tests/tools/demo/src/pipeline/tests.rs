@@ -18,11 +18,16 @@ fn outcome() -> Outcome {
     Outcome { reason: None, difference: None, took_us: 1, written }
 }
 
-/// A world of which every registration that is accepted is written.
-fn world() -> (World, BTreeMap<String, Due>) {
-    let (world, outcome) = (generate(300, 1), outcome());
+/// What is due of a world of which every registration that is accepted is written.
+fn due_of(world: &World) -> BTreeMap<String, Due> {
+    let outcome = outcome();
     let outcomes: Vec<_> = world.registrations.iter().map(|it| it.accepted_by().map(|_| &outcome)).collect();
-    let due = due::all(&world, &outcomes);
+    due::all(world, &outcomes).unwrap()
+}
+
+fn world() -> (World, BTreeMap<String, Due>) {
+    let world = generate(300, 1);
+    let due = due_of(&world);
     (world, due)
 }
 
@@ -138,6 +143,47 @@ fn wrong_records_are_wrong_each_in_its_way() {
         assert!(faults.is_none_or(|faults| !faults.is_empty()), "{body}");
     }
     assert!(due::invalid().iter().all(|body| body.contains("invalid") || body.contains(r#""data":{}"#)));
+}
+
+/// `--input` may have such a campaign. The workers get its records all the same.
+#[test]
+fn nothing_is_due_of_a_campaign_whose_data_is_not_published() {
+    let (mut world, due) = world();
+    let queued = due::seeded(&world).unwrap().len();
+    let off = due.values().find(|due| due.kind == Kind::Registration).unwrap().key.clone();
+    let campaign = world.campaigns.iter_mut().find(|campaign| campaign["id"] == off.as_str()).unwrap();
+    campaign["options"]["dataPipeline"] = false.into();
+    let others: Vec<_> = due.iter().filter(|(_, due)| due.key != off).map(|(id, _)| id.clone()).collect();
+    assert!(others.len() + 4 < due.len(), "registrations, markets and the campaign");
+    assert_eq!(due_of(&world).into_keys().collect::<Vec<_>>(), others);
+    assert_eq!(due::seeded(&world).unwrap().len(), queued);
+}
+
+/// `--input` may have such documents.
+#[test]
+fn documents_of_which_no_valid_record_can_be_made_are_not_queued() {
+    let (world, _) = world();
+    let queued = |campaign: &[(&str, Value)], market: &[(&str, Value)]| {
+        let with = |document: &Value, members: &[(&str, Value)]| {
+            let mut document = document.clone();
+            members.iter().for_each(|(name, value)| document[*name] = value.clone());
+            document
+        };
+        let campaigns = vec![with(&world.campaigns[0], campaign)];
+        let world = World { campaigns, markets: vec![with(&world.markets[0], market)], ..World::default() };
+        due::seeded(&world).unwrap().into_iter().map(|(_, due, _)| due.kind).collect::<Vec<_>>()
+    };
+    let of_market = [Kind::Market, Kind::EventMapping, Kind::RegisteredMarket];
+    let all = [&[Kind::Campaign][..], &of_market].concat();
+    assert_eq!(queued(&[], &[]), all);
+    let odd = [("status", json!("OPEN")), ("locale", Value::Null), ("note", json!({"a": [1]}))];
+    assert_eq!(queued(&odd, &[("version", json!("x")), ("options", Value::Null)]), all, "the workers accept these");
+    for wrong in [("locale", json!("")), ("slug", Value::Null), ("gates", json!([{}])), ("date", json!("now"))] {
+        assert_eq!(queued(&[wrong], &[]), of_market);
+    }
+    for wrong in [("timeZone", json!(5)), ("date", json!({"presale": "now"})), ("ticketer", Value::Null)] {
+        assert_eq!(queued(&[], &[wrong]), [Kind::Campaign]);
+    }
 }
 
 #[test]
