@@ -5,12 +5,26 @@ use crate::poison;
 use crate::progress::Progress;
 use anyhow::Result;
 
+/// What the names of queues of dead letters end with.
+const SUFFIX: &str = "Dlq";
 /// Most dead letters in one request.
 const AT_ONCE: usize = 10;
 
 /// Sends back all dead letters except that of the poison message; returns how many were.
 pub async fn redrive(operator: &Gateway, poisoned: bool, progress: &Progress) -> Result<u64> {
+    redrive_of(|_| true, operator, poisoned, progress).await
+}
+
+/// The same, but only of the queues that `is_of` chooses. It gets their names without what those of their dead letters have
+/// at the end.
+pub async fn redrive_of(
+    is_of: fn(&str) -> bool,
+    operator: &Gateway,
+    poisoned: bool,
+    progress: &Progress,
+) -> Result<u64> {
     let mut dead_letters = operator.dead_letters(None).await?;
+    dead_letters.retain(|it| is_of(it.queue.strip_suffix(SUFFIX).unwrap_or(&it.queue)));
     if poisoned {
         dead_letters = poison::without(operator, dead_letters).await?;
     }

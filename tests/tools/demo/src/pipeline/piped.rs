@@ -11,7 +11,7 @@ use crate::inject::{InjectedFault, Plan};
 use crate::lag::Times;
 use crate::load::Outcome;
 use crate::progress::Progress;
-use crate::redrive::redrive;
+use crate::redrive::redrive_of;
 use anyhow::Result;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -51,11 +51,12 @@ pub struct Piped {
 }
 
 impl Pipeline<'_> {
-    /// Waits until the event log has everything, and reads it. Dead letters are sent back once.
+    /// Waits until the event log has everything, and reads it. Dead letters of the data pipeline are sent back once; for
+    /// those of others nobody would wait here.
     pub async fn settle(&self, world: &World, outcomes: &[Option<&Outcome>], progress: &Progress) -> Result<Ran> {
         let due = due::all(world, outcomes)?;
         let mut stalled = read::wait(due.len(), self.data, self.operator, progress).await?;
-        let redriven = redrive(self.operator, self.poisoned, progress).await?;
+        let redriven = redrive_of(super::has, self.operator, self.poisoned, progress).await?;
         if redriven > 0 {
             stalled = read::wait(due.len(), self.data, self.operator, progress).await?;
         }

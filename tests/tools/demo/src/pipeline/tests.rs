@@ -187,6 +187,19 @@ fn documents_of_which_no_valid_record_can_be_made_are_not_queued() {
 }
 
 #[test]
+fn the_queues_of_the_data_pipeline_are_told_apart() {
+    for (queue, expected) in [
+        ("dataQueue", true),
+        ("registeredMarketDataQueue", true),
+        ("userInfoQueue", false),
+        ("saveFanScores", false),
+        ("dataQueueDlq", false),
+    ] {
+        assert_eq!(super::has(queue), expected, "{queue}");
+    }
+}
+
+#[test]
 fn ids_with_slashes_are_told_apart() {
     assert_ne!(due::registration_id("a/b", "c", UPDATED), due::registration_id("a", "b/c", UPDATED));
     assert_eq!(due::registration_id("a/b", "c%", UPDATED), format!("REGISTRATION:a%2Fb/c%25:{UPDATED}"));
