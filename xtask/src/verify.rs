@@ -8,6 +8,9 @@ use std::process::Command;
 
 #[derive(Args)]
 pub struct Options {
+    /// Run only what the other options request, not what always runs.
+    #[arg(long)]
+    only: bool,
     /// Also run what needs servers, which are installed and started; they need Java, Maven, redis-server,
     /// Python 3.11 with venv, and npm.
     #[arg(long)]
@@ -87,8 +90,10 @@ pub fn run(options: &Options) -> Result<()> {
     let built = build::native(Linting::On)?;
     build::components(&built, &[])?;
     build::guests()?;
-    build::run(&mut test(&["--skip=::slow::", "--skip=::on_servers::"]))?;
-    build::run(&mut slow(&["::slow::failpoints::", "::slow::demo_under_faults::"]))?;
+    if !options.only {
+        build::run(&mut test(&["--skip=::slow::", "--skip=::on_servers::"]))?;
+        build::run(&mut slow(&["::slow::failpoints::", "::slow::demo_under_faults::"]))?;
+    }
     let (taken, left): (Vec<_>, Vec<_>) = MORE.iter().partition(|step| (step.asked_for)(options));
     for step in taken {
         eprintln!("\n━━ {} ━━\n", step.headline);
