@@ -110,7 +110,8 @@ const COUNTS: Body = Body {
     optional: &["/verified", "/rejected", "/selected", "/position"],
     integers: &["/verified", "/rejected", "/selected"],
     read: |text| {
-        let counts = format!("{:?}", Counts::read(Some(text))?);
+        let counts = Counts::read(Some(text))?;
+        let counts = format!("{:?}", (counts.totals, counts.positions));
         Ok((counts.clone(), counts))
     },
 };
