@@ -75,6 +75,7 @@ fn a_run_succeeds_and_prints_the_whole_summary() {
             "replication",
             "disturbances",
             "scoring",
+            "replication after the disturbances",
             "selection",
             "checks"
         ]
