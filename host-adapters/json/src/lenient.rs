@@ -197,7 +197,7 @@ mod tests {
             assert_eq!(readable(text), None, "{text}");
         }
         let deep = readable(&format!(r#"{{"a":{}{},"b":1}}"#, "[".repeat(100_000), "]".repeat(100_000))).unwrap();
-        assert_eq!(deep["b"], 1);
+        assert_eq!(deep.get("b"), Some(&1.into()));
     }
 
     #[test]
