@@ -70,7 +70,9 @@ by_name! {
 settings! {
     /// What a caller may touch on the platform; everything else is denied. For a client, the name `*` stands for every
     /// declared one; a name beside it keeps its own grant.
-    pub struct GrantSettings with by_name: NamedGrants {
+    pub struct GrantSettings {
+        /// What is granted by name.
+        pub by_name: NamedGrants;
         /// Whether tokens may be verified.
         pub identity: bool = false, ();
         /// Workers whose tasks a client may start, see and stop.

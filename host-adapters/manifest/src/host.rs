@@ -17,7 +17,9 @@ use std::time::Duration;
 
 settings! {
     /// What the host has for its components.
-    pub struct HostSettings with declared: DeclaredSettings {
+    pub struct HostSettings {
+        /// What the application declares by name.
+        pub declared: DeclaredSettings;
         /// The services that may be called.
         pub services: Named<ServiceSettings> = Named::default(), "service";
         /// Whose fan tokens are accepted.

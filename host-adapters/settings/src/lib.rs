@@ -21,8 +21,8 @@
 //!
 //! A line is a key: its meaning, type, default, and what is allowed: a range for a number, what to write for a text that
 //! must be there, the name of the block for a [`Table`], [`Tables`] or [`Named`] tables, how it is referred to for a [`Value`], and
-//! `()` for `bool`, `Option<String>`, [`Names`], [`JsonText`] and [`Words`]. `pub struct A with b: B { … }` reads the keys of `B` in
-//! the same table. Rules over several keys are checked after [`Settings::read`], with [`Fields::item`] for their places.
+//! `()` for `bool`, `Option<String>`, [`Names`], [`JsonText`] and [`Words`]. A line without a default, `pub b: B;`, stands for the
+//! keys of the settings `B`, which are in the same table. Rules over several keys are checked after [`Settings::read`], with [`Fields::item`] for their places.
 
 mod block;
 mod fields;
@@ -93,20 +93,19 @@ pub trait Words: Copy + PartialEq + 'static {
 macro_rules! settings {
     (
         $(#[doc = $about:literal])*
-        pub struct $name:ident $(with $part:ident: $part_type:ty)? {
-            $($(#[doc = $doc:literal])* pub $key:ident: $type:ty = $default:expr, $rule:expr;)+
+        pub struct $name:ident {
+            $($(#[doc = $doc:literal])* pub $key:ident: $type:ty $(= $default:expr, $rule:expr)?;)+
         }
     ) => {
         $(#[doc = $about])*
         #[derive(Clone, Debug, Eq, PartialEq)]
         pub struct $name {
-            $(#[doc = "Keys that this has in common with others."] pub $part: $part_type,)?
             $($(#[doc = $doc])* pub $key: $type,)+
         }
 
         impl Default for $name {
             fn default() -> Self {
-                Self { $($part: Default::default(),)? $($key: $default,)+ }
+                Self { $($key: $crate::settings!(@default $($default)?),)+ }
             }
         }
 
@@ -115,24 +114,36 @@ macro_rules! settings {
 
             fn keys() -> Vec<$crate::Key> {
                 let mut keys = Vec::new();
-                $(keys.extend(<$part_type as $crate::Settings>::keys());)?
-                $(keys.push($crate::Key::new::<$type>(stringify!($key), concat!($($doc),*), $default, &$rule));)+
+                $($crate::settings!(@keys keys, $key: $type, concat!($($doc),*) $(, $default, $rule)?);)+
                 keys
             }
 
             fn read_all(fields: &mut $crate::Fields<'_, '_>) -> (Self, bool) {
                 let (mut settings, mut complete) = (Self::default(), true);
-                $(
-                    let (part, whole) = <$part_type as $crate::Settings>::read_all(fields);
-                    settings.$part = part;
-                    complete &= whole;
-                )?
-                $(match <$type as $crate::Setting>::read(fields, stringify!($key), &$rule) {
-                    Some(value) => settings.$key = value,
-                    None => complete &= !<$type as $crate::Setting>::REQUIRED,
-                })+
+                $($crate::settings!(@read fields, settings, complete, $key: $type $(, $rule)?);)+
                 (settings, complete)
             }
+        }
+    };
+    // A line without a default: settings whose keys are in the same table.
+    (@default) => { Default::default() };
+    (@keys $keys:ident, $key:ident: $type:ty, $meaning:expr) => {
+        $keys.extend(<$type as $crate::Settings>::keys())
+    };
+    (@read $fields:ident, $settings:ident, $complete:ident, $key:ident: $type:ty) => {
+        let (part, whole) = <$type as $crate::Settings>::read_all($fields);
+        $settings.$key = part;
+        $complete &= whole;
+    };
+    // A key.
+    (@default $default:expr) => { $default };
+    (@keys $keys:ident, $key:ident: $type:ty, $meaning:expr, $default:expr, $rule:expr) => {
+        $keys.push($crate::Key::new::<$type>(stringify!($key), $meaning, $default, &$rule))
+    };
+    (@read $fields:ident, $settings:ident, $complete:ident, $key:ident: $type:ty, $rule:expr) => {
+        match <$type as $crate::Setting>::read($fields, stringify!($key), &$rule) {
+            Some(value) => $settings.$key = value,
+            None => $complete &= !<$type as $crate::Setting>::REQUIRED,
         }
     };
 }

@@ -18,7 +18,9 @@ const PROBE: Duration = Duration::from_secs(5);
 
 settings! {
     /// Tables and their streams in DynamoDB.
-    pub struct DynamodbConfig with aws: AwsConfig {
+    pub struct DynamodbConfig {
+        /// What all backends on AWS have in common.
+        pub aws: AwsConfig;
         /// Precedes the name of each table.
         pub prefix: Option<String> = None, ();
         /// The table of leases and checkpoints, prefix included; by default `host-adapters-leases` after the prefix.

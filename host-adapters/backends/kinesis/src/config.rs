@@ -11,7 +11,9 @@ use std::sync::Arc;
 
 settings! {
     /// Data streams in Kinesis, with their leases and checkpoints in DynamoDB.
-    pub struct KinesisConfig with aws: AwsConfig {
+    pub struct KinesisConfig {
+        /// What all backends on AWS have in common.
+        pub aws: AwsConfig;
         /// Precedes the name of each stream.
         pub prefix: Option<String> = None, ();
         /// The table of leases and checkpoints in DynamoDB, prefix included; by default `host-adapters-leases` after the

@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 settings! {
     /// Objects in S3.
-    pub struct S3Config with aws: AwsConfig {
+    pub struct S3Config {
+        /// What all backends on AWS have in common.
+        pub aws: AwsConfig;
         /// Precedes the name of each bucket, which no other account of AWS may have.
         pub prefix: Option<String> = None, ();
     }

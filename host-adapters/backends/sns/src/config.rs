@@ -10,7 +10,9 @@ use std::sync::Arc;
 
 settings! {
     /// Topics in SNS, which deliver to queues in SQS.
-    pub struct SnsConfig with aws: AwsConfig {
+    pub struct SnsConfig {
+        /// What all backends on AWS have in common.
+        pub aws: AwsConfig;
         /// Precedes the name of each topic.
         pub prefix: Option<String> = None, ();
         /// Precedes the name of each queue, as in `[queues]`; by default `prefix`.

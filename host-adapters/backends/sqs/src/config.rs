@@ -10,7 +10,9 @@ use std::sync::Arc;
 
 settings! {
     /// Queues in SQS.
-    pub struct SqsConfig with aws: AwsConfig {
+    pub struct SqsConfig {
+        /// What all backends on AWS have in common.
+        pub aws: AwsConfig;
         /// Precedes the name of each queue.
         pub prefix: Option<String> = None, ();
     }

@@ -14,7 +14,9 @@ const MAX_HOST_CHARS: usize = 80;
 
 settings! {
     /// Tasks in Step Functions: each worker is an activity, and state machines start the executions.
-    pub struct StepFunctionsConfig with aws: AwsConfig {
+    pub struct StepFunctionsConfig {
+        /// What all backends on AWS have in common.
+        pub aws: AwsConfig;
         /// Precedes the id of each worker in the name of its activity.
         pub prefix: Option<String> = None, ();
         /// What the host is called in the history of executions; by default the machine's name.

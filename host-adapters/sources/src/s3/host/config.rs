@@ -12,7 +12,9 @@ use std::sync::Arc;
 settings! {
     /// The objects that are created in one bucket, each an event of one worker. The bucket's notifications come through the
     /// queue, of which no other source reads.
-    pub struct S3Config with messages: SqsConfig {
+    pub struct S3Config {
+        /// The queue that is notified.
+        pub messages: SqsConfig;
         /// The bucket.
         pub bucket: String = String::new(), "the name of a bucket under [application.tool.host-adapters]";
         /// What the keys begin with; any if it is not given.
