@@ -79,7 +79,7 @@ fn times_are_those_of_the_host() {
     let SourceConfig::Task(source) = &worker.sources[0] else { panic!("{:?}", worker.sources) };
     let task = task();
     assert_eq!(task["HeartbeatSeconds"], 3 * source.heartbeat_secs);
-    assert_eq!(task["TimeoutSeconds"], worker.limits.request_timeout.as_secs());
+    assert_eq!(task["TimeoutSeconds"], worker.limits.request_timeout().as_secs());
 }
 
 #[test]

@@ -45,10 +45,10 @@ fn assert_names_none(krate: &str, words: &[&str]) {
 #[test]
 fn crates_do_not_know_what_they_must_not_know() {
     let sdks = ["aws-sdk", "aws-config", "rdkafka", "mongodb", "redis", "rusqlite"];
-    for krate in ["delivery", "failpoint", "filter", "manifest", "outbound", "platform", "sources"] {
+    for krate in ["delivery", "failpoint", "filter", "limits", "manifest", "outbound", "platform", "sources"] {
         assert_names_none(&format!("host-adapters/{krate}"), &["wasmtime", "runtime"]);
     }
-    for krate in ["delivery", "filter", "manifest", "outbound", "platform", "sources"] {
+    for krate in ["delivery", "filter", "limits", "manifest", "outbound", "platform", "sources"] {
         assert_names_none(&format!("host-adapters/{krate}"), &sdks);
     }
     assert_names_none("host-adapters/runtime", &["aws-sdk", "aws-config", "rdkafka", "mongodb", "redis", "delivery"]);
@@ -125,6 +125,7 @@ fn sdks_are_compiled_for_their_backends_alone() {
         "event",
         "failpoint",
         "filter",
+        "limits",
         "manifest",
         "outbound",
         "platform",

@@ -4,7 +4,6 @@
 use fake_services::{Faults, Service};
 use host_adapters::manifest::{App, SourceConfig};
 use serde_json::{Value, json};
-use std::time::Duration;
 use tests::{OPERATOR_TOKEN, TestHost, wait};
 
 const CAMPAIGN: &str = "tour";
@@ -17,7 +16,7 @@ const PAGE_MS: u64 = 500;
 /// may stall for three seconds.
 fn hasty(app: &mut App) {
     let worker = app.components.get_mut(WORKER).unwrap();
-    worker.limits.request_timeout = Duration::from_secs(16);
+    worker.limits.request_timeout_secs = Some(16);
     for source in &mut worker.sources {
         if let SourceConfig::Task(config) = source {
             config.max_attempts = 2;

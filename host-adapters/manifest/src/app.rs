@@ -1,9 +1,9 @@
 //! What a manifest says, checked and resolved: no template is left in it and every name it uses is declared.
 
-use super::limits::ComponentLimits;
 use super::route::Routes;
 use super::variables::Value;
 use host_adapters_delivery::dead_letter::Origin;
+use host_adapters_limits::Limits;
 use host_adapters_outbound::{AllowedHosts, ServiceConfig};
 use host_adapters_platform::objects::Notification;
 use host_adapters_platform::{Declared, Grants, IdentityConfig};
@@ -52,7 +52,7 @@ pub struct Component {
     /// the build makes `source` itself.
     pub artifact: Option<PathBuf>,
     /// What an instance may use.
-    pub limits: ComponentLimits,
+    pub limits: Limits,
     /// Its sources of events, besides HTTP.
     pub sources: Vec<SourceConfig>,
     /// What it may touch on the platform.

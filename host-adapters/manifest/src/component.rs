@@ -7,6 +7,7 @@ use super::grants::{GrantSettings, RawGrants};
 use super::limits;
 use super::source::{RawSource, Sources};
 use super::variables::{Value, Variables, is_snake_case};
+use host_adapters_limits::Limits;
 use host_adapters_outbound::AllowedHosts;
 use host_adapters_platform::Declared;
 use host_adapters_settings::Report;
@@ -24,20 +25,8 @@ settings! {
         /// What the build command makes; `source` is made of it by freezing its initialised state. It follows from the id
         /// where `source` is `target/components/<id>.wasm` and there is no `build`.
         pub artifact: Option<String> = None, ();
-        /// How many instances run at most; more calls wait.
-        pub max_instances: usize = 8, 1..=1_000;
-        /// How many calls an instance takes before it is replaced.
-        pub max_instance_reuse_count: usize = 1024, 1..=u32::MAX.into();
-        /// How many calls run in one instance at a time; by default 1 with a source, 16 without.
-        pub max_instance_concurrent_reuse_count: Option<usize> = None, 1..=1_000;
-        /// How long an instance without a call is kept, in seconds.
-        pub idle_instance_timeout_secs: u32 = 60, 0..=86_400;
-        /// Wall time of one call, in seconds; by default 900 with a source of tasks, 300 with another, 30 without.
-        pub request_timeout_secs: Option<u32> = None, 1..=43_200;
-        /// Linear memory of one instance, in MiB.
-        pub max_memory_mb: usize = 128, 1..=4_096;
-        /// The longest a guest may compute without waiting for anything, in milliseconds.
-        pub max_cpu_ms: u32 = 5_000, 1..=3_600_000;
+        /// What its instances may use.
+        pub limits: Limits;
         /// What it may touch.
         pub grants: Table<GrantSettings> = Table::default(), "grants";
         /// What feeds it besides HTTP.

@@ -31,7 +31,6 @@ mod variables;
 pub use app::*;
 pub use host_adapters_settings::{Block, Diagnostic, ManifestErrors, decode, decoded, read_text, without_mark};
 pub use host_adapters_sources::SourceConfig;
-pub use limits::ComponentLimits;
 pub use route::{Matched, Route, Routes};
 pub use schema::{blocks, schema};
 pub use variable_source::provided as provided_variables;

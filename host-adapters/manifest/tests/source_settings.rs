@@ -195,7 +195,7 @@ fn d13_5__wall_time_is_15_minutes_by_default() {
         );
         let app = parse(Path::new("spin.toml"), &manifest, &ProvidedVariables::default()).unwrap();
         assert!(app.declared().tasks.contains("a") && app.dead_letter_queues().is_empty());
-        app.components["a"].limits.request_timeout.as_secs()
+        app.components["a"].limits.request_timeout().as_secs()
     };
     assert_eq!((wall_time(""), wall_time("request_timeout_secs = 60")), (900, 60));
 }

@@ -28,7 +28,7 @@ pub(crate) struct Calls {
 impl Calls {
     pub(crate) fn new(version: &Version, outages: Outages) -> Self {
         let limits = &version.limits;
-        let (timeout, is_alone) = (limits.request_timeout, limits.max_instance_concurrent_reuse_count == 1);
+        let (timeout, is_alone) = (limits.request_timeout(), limits.concurrency() == 1);
         Self { in_flight: Mutex::default(), next: AtomicU64::new(0), timeout, is_alone, outages }
     }
 

@@ -2,10 +2,10 @@
 
 use crate::compiled::Cache;
 use crate::identity;
-use crate::limits::Limits;
 use crate::requirements::{Export, Requirements};
 use crate::state::State;
 use bytes::Bytes;
+use host_adapters_limits::Limits;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -231,7 +231,7 @@ fn limits(spec: &ComponentSpec, http: Option<Http>) -> Limits {
     let limits = spec.limits.clone();
     match http {
         Some(Http::Wasi02(_)) => {
-            Limits { max_instance_reuse_count: 1, max_instance_concurrent_reuse_count: 1, ..limits }
+            Limits { max_instance_reuse_count: 1, max_instance_concurrent_reuse_count: Some(1), ..limits }
         }
         _ => limits,
     }
@@ -249,7 +249,7 @@ fn complaints(engine: &Engine, component: &Component, spec: &ComponentSpec, expo
     let imports: Vec<_> = types.imports(engine).map(|(name, _)| name.to_owned()).collect();
     let mut complaints = spec.requirements.complaints(exports, imports.iter().map(String::as_str));
     let pages = component.resources_required().and_then(|it| it.max_initial_memory_size).unwrap_or(0);
-    let (needed_kib, max_kib) = (pages.saturating_mul(64), (spec.limits.max_memory_bytes >> 10) as u64);
+    let (needed_kib, max_kib) = (pages.saturating_mul(64), (spec.limits.max_memory_bytes() >> 10) as u64);
     if needed_kib > max_kib {
         complaints.push(format!("begins with {needed_kib} KiB of memory and may have {max_kib}: raise max_memory_mb"));
     }

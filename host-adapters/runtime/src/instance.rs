@@ -57,7 +57,7 @@ pub(crate) async fn serve(version: Arc<Version>, shared: &Shared, queue: Queue, 
     let ended = turn::drive(turn, Box::pin(work), &shared.long_turns, calls.expired()).await;
     let ended = ended.unwrap_or_else(|unfinished| {
         Err(match unfinished {
-            Unfinished::Stopped => format!("a call took longer than {:?}", version.limits.request_timeout),
+            Unfinished::Stopped => format!("a call took longer than {:?}", version.limits.request_timeout()),
             Unfinished::Panicked => "the host panicked on its behalf".to_owned(),
         })
     });
@@ -76,7 +76,7 @@ fn store(version: &Version, host: SharedHost, outages: Outages, turn: Arc<Turn>)
         table.set_max_capacity(MAX_TABLE_ENTRIES);
     }
     store.data_mut().table.set_max_capacity(MAX_TABLE_ENTRIES);
-    let max_ticks = u64::try_from(version.limits.max_cpu.as_millis() / EPOCH_TICK.as_millis()).unwrap_or(u64::MAX);
+    let max_ticks = u64::try_from(version.limits.max_cpu().as_millis() / EPOCH_TICK.as_millis()).unwrap_or(u64::MAX);
     store.epoch_deadline_callback(move |_| match turn.tick() {
         ticks if ticks > max_ticks => Err(wasmtime::Error::msg("computed for too long without waiting for anything")),
         _ => Ok(UpdateDeadline::Yield(1)),
@@ -148,7 +148,7 @@ async fn work(
     let limits = &version.limits;
     let mut running = FuturesUnordered::new();
     // Moved only when it ends, because setting a timer for every call would cost CPU time.
-    let mut idle = pin!(tokio::time::sleep(limits.idle_instance_timeout));
+    let mut idle = pin!(tokio::time::sleep(limits.idle_instance_timeout()));
     let mut idle_since = Instant::now();
     let mut served = 0;
     let mut open = true;
@@ -157,7 +157,7 @@ async fn work(
         if !accepts && running.is_empty() {
             return Ok(());
         }
-        let has_room = running.len() < limits.max_instance_concurrent_reuse_count;
+        let has_room = running.len() < limits.concurrency();
         tokio::select! {
             biased;
             Some(done) = running.next(), if !running.is_empty() => {
@@ -181,7 +181,7 @@ async fn work(
                 Err(_) => open = false,
             },
             () = &mut idle, if running.is_empty() => {
-                let ends = idle_since + limits.idle_instance_timeout;
+                let ends = idle_since + limits.idle_instance_timeout();
                 open = ends > Instant::now();
                 idle.as_mut().reset(ends);
             }

@@ -49,7 +49,7 @@ impl State {
             component: version.component.clone(),
             digest: version.digest.clone(),
             host,
-            memory: MemoryLimit { used: 0, max: version.limits.max_memory_bytes, exceeded: Arc::default() },
+            memory: MemoryLimit { used: 0, max: version.limits.max_memory_bytes(), exceeded: Arc::default() },
             outages,
             budget,
             log,

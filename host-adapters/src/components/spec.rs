@@ -1,8 +1,8 @@
 //! Makes the runtime's specification of a component from the manifest.
 
 use super::requirements;
-use crate::manifest::{self, App, Component};
-use host_adapters_runtime::{ComponentSpec, Limits, Source};
+use crate::manifest::{App, Component};
+use host_adapters_runtime::{ComponentSpec, Source};
 use host_adapters_sources::camel_case_name;
 use std::collections::BTreeMap;
 
@@ -10,31 +10,9 @@ pub(super) fn of(app: &App, component: &Component) -> ComponentSpec {
     ComponentSpec {
         id: component.id.clone(),
         source: Source::File(component.source.clone()),
-        limits: limits(&component.limits),
+        limits: component.limits.clone(),
         environment: environment(component),
         requirements: requirements::of(app, component),
-    }
-}
-
-/// Converts the manifest's limits into the runtime's: neither crate knows the other.
-fn limits(declared: &manifest::ComponentLimits) -> Limits {
-    let manifest::ComponentLimits {
-        max_instances,
-        max_instance_reuse_count,
-        max_instance_concurrent_reuse_count,
-        idle_instance_timeout,
-        request_timeout,
-        max_memory_bytes,
-        max_cpu,
-    } = *declared;
-    Limits {
-        max_instances,
-        max_instance_reuse_count,
-        max_instance_concurrent_reuse_count,
-        idle_instance_timeout,
-        request_timeout,
-        max_memory_bytes,
-        max_cpu,
     }
 }
 
@@ -45,7 +23,7 @@ fn environment(component: &Component) -> Vec<(String, String)> {
         .map(|(name, default)| (name.to_owned(), std::env::var(name).unwrap_or_else(|_| default.to_owned())));
     let app_name = ("APP_NAME".to_owned(), camel_case_name(&component.id));
     let own = component.environment.iter().map(|(name, value)| (name.clone(), value.clone()));
-    let wall_time = ("REQUEST_TIMEOUT_SECS".to_owned(), component.limits.request_timeout.as_secs().to_string());
+    let wall_time = ("REQUEST_TIMEOUT_SECS".to_owned(), component.limits.request_timeout().as_secs().to_string());
     let environment: BTreeMap<_, _> = inherited.into_iter().chain(own).chain([app_name, wall_time]).collect();
     environment.into_iter().collect()
 }

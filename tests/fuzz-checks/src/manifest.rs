@@ -65,7 +65,7 @@ fn check_app(app: &App) {
     for (id, component) in &app.components {
         assert_eq!(&component.id, id);
         assert!((1..=1_000).contains(&component.limits.max_instances));
-        assert!(!component.limits.request_timeout.is_zero());
+        assert!(!component.limits.request_timeout().is_zero());
         for source in &component.sources {
             let is_declared = match source.reads() {
                 None => true,

@@ -45,7 +45,7 @@ async fn ten_times_the_capacity_of_batches_waits_and_drains() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn components_with_all_their_instances_leave_each_other_room() {
     const INSTANCES: usize = 3;
-    let limits = Limits { max_instances: INSTANCES, request_timeout: tight().request_timeout * 30, ..tight() };
+    let limits = Limits { max_instances: INSTANCES, request_timeout_secs: Some(60), ..tight() };
     let runtime = probe::runtime_for(World::new(), 4 * INSTANCES as u32);
     let load = |id: &str, source| load(&runtime, id, source, &limits);
     let crowd = Source::Sent(wat::crowd(60).into());

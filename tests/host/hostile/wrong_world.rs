@@ -5,7 +5,6 @@ use super::wat;
 use crate::host::sandbox::probe::{self, PROBE, Probe, tight};
 use host_adapters_runtime::component::Source;
 use host_adapters_runtime::{ComponentSpec, Limits};
-use std::time::Duration;
 
 /// Modules for [`wat::growing`]: one with a table that grows by 800 KB, one with a memory that grows by 6 MB.
 const TABLE: &str = "(table $t 1 funcref) (func (export \"grow\") (result i32)
@@ -62,8 +61,7 @@ async fn a_file_that_is_not_a_worker_is_refused() {
 /// Calls a worker in text format under tight limits; returns what its caller gets.
 async fn run(text: &str) -> Result<usize, String> {
     let probe = Probe::start(tight()).await;
-    let limits =
-        Limits { max_memory_bytes: 16 << 20, max_cpu: Duration::from_secs(10), max_instance_reuse_count: 1, ..tight() };
+    let limits = Limits { max_memory_mb: 16, max_cpu_ms: 10_000, max_instance_reuse_count: 1, ..tight() };
     probe.runtime.load(&spec(text, limits)).unwrap();
     let answer = probe.runtime.batch(PROBE, vec![]).await.result;
     // The next instance does the same: the first has ended and released everything.

@@ -4,15 +4,15 @@ use super::probe::{Probe, tight};
 use host_adapters_runtime::{CallError, Limits};
 use serde_json::json;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 const CALLS: usize = 16;
-/// Longer than a call takes on a busy machine.
-const LONG: Duration = Duration::from_secs(60);
+/// Longer than a call takes on a busy machine, in seconds.
+const LONG: Option<u32> = Some(60);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_trap_among_sixteen_answers_all_of_them_and_the_next_call_is_served() {
-    let limits = Limits { max_instance_concurrent_reuse_count: CALLS, request_timeout: LONG, ..tight() };
+    let limits = Limits { max_instance_concurrent_reuse_count: Some(CALLS), request_timeout_secs: LONG, ..tight() };
     let probe = Arc::new(Probe::start(limits).await);
     let calls: Vec<_> = (1..CALLS).map(|_| call(&probe, json!({"do": "wait", "ms": 600_000}))).collect();
     // The instance has taken the fifteen calls off the queue by then; the trap comes last and ends them.
@@ -27,7 +27,7 @@ async fn a_trap_among_sixteen_answers_all_of_them_and_the_next_call_is_served() 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_trap_leaves_other_instances_alone() {
-    let probe = Arc::new(Probe::start(Limits { max_instances: 2, request_timeout: LONG, ..tight() }).await);
+    let probe = Arc::new(Probe::start(Limits { max_instances: 2, request_timeout_secs: LONG, ..tight() }).await);
     let other = call(&probe, json!({"do": "wait", "ms": 500}));
     tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     assert!(probe.order(json!({"do": "trap"})).await.is_err());
@@ -37,8 +37,8 @@ async fn a_trap_leaves_other_instances_alone() {
 /// A call that takes too long also ends the other calls of its instance, but these are not reported as timed out.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_call_times_out_before_its_limit() {
-    let limit = Duration::from_secs(1);
-    let limits = Limits { max_instances: 1, max_instance_concurrent_reuse_count: 2, request_timeout: limit, ..tight() };
+    let limits = Limits { max_instance_concurrent_reuse_count: Some(2), request_timeout_secs: Some(1), ..tight() };
+    let limit = limits.request_timeout();
     let probe = Arc::new(Probe::start(limits).await);
     let first = call(&probe, json!({"do": "wait", "ms": 600_000}));
     tokio::time::sleep(limit / 2).await;

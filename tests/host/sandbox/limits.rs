@@ -19,7 +19,7 @@ async fn a_trap_ends_its_call() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_endless_loop_meets_the_cpu_limit() {
     // The wall-time limit is far higher, so it cannot be what ended the call.
-    let probe = Probe::start(Limits { request_timeout: Duration::from_secs(600), ..tight() }).await;
+    let probe = Probe::start(Limits { request_timeout_secs: Some(600), ..tight() }).await;
     let start = Instant::now();
     let error = probe.order(json!({"do": "loop"})).await.unwrap_err();
     assert!(error.to_string().contains("computed for too long"), "{error}");
@@ -29,14 +29,14 @@ async fn an_endless_loop_meets_the_cpu_limit() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn waiting_does_not_count_as_computing() {
-    let probe = Probe::start(Limits { request_timeout: Duration::from_secs(60), ..tight() }).await;
+    let probe = Probe::start(Limits { request_timeout_secs: Some(60), ..tight() }).await;
     // Longer than the limit of CPU time, shorter than that of wall time.
     assert!(probe.order(json!({"do": "wait", "ms": 500})).await.is_ok());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_memory_hog_meets_the_memory_limit() {
-    let probe = Probe::start(Limits { max_cpu: Duration::from_secs(60), ..tight() }).await;
+    let probe = Probe::start(Limits { max_cpu_ms: 60_000, ..tight() }).await;
     let error = probe.order(json!({"do": "hog"})).await.unwrap_err();
     assert!(error.to_string().contains("out of memory"), "{error}");
     assert!(probe.serves().await);
@@ -44,8 +44,9 @@ async fn a_memory_hog_meets_the_memory_limit() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_that_never_answers_meets_the_wall_time() {
-    let limit = Duration::from_millis(300);
-    let probe = Probe::start(Limits { request_timeout: limit, ..tight() }).await;
+    let limits = Limits { request_timeout_secs: Some(1), ..tight() };
+    let limit = limits.request_timeout();
+    let probe = Probe::start(limits).await;
     let start = Instant::now();
     let error = probe.order(json!({"do": "wait", "ms": 600_000})).await.unwrap_err();
     assert_eq!(error, CallError::TimedOut(limit));
@@ -55,7 +56,7 @@ async fn a_call_that_never_answers_meets_the_wall_time() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flood_of_lines_is_cut_with_one_warning() {
-    let probe = Probe::start(Limits { max_cpu: Duration::from_secs(60), ..tight() }).await;
+    let probe = Probe::start(Limits { max_cpu_ms: 60_000, ..tight() }).await;
     assert!(probe.order(json!({"do": "log", "lines": 3000})).await.is_ok());
     let lines = probe.world.lines();
     assert_eq!(lines.len(), 1000);
@@ -69,7 +70,7 @@ async fn a_flood_of_lines_is_cut_with_one_warning() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_long_line_is_cut() {
-    let probe = Probe::start(Limits { max_cpu: Duration::from_secs(60), ..tight() }).await;
+    let probe = Probe::start(Limits { max_cpu_ms: 60_000, ..tight() }).await;
     assert!(probe.order(json!({"do": "log", "lines": 2, "padding": 100 << 10})).await.is_ok());
     let lengths: Vec<_> = probe.world.lines().iter().map(String::len).collect();
     assert_eq!(lengths, [64 << 10, 64 << 10]);

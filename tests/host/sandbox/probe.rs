@@ -8,7 +8,6 @@ use host_adapters_runtime::{
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 use tests::programs;
 use tokio::sync::OnceCell;
 
@@ -64,13 +63,7 @@ pub fn spec(source: &Path, limits: Limits) -> ComponentSpec {
 
 /// One instance, small limits.
 pub fn tight() -> Limits {
-    Limits {
-        max_instances: 1,
-        request_timeout: Duration::from_secs(2),
-        max_cpu: Duration::from_millis(200),
-        max_memory_bytes: 32 << 20,
-        ..Limits::default()
-    }
+    Limits { max_instances: 1, request_timeout_secs: Some(2), max_cpu_ms: 200, max_memory_mb: 32, ..Limits::default() }
 }
 
 /// The warm probe under `limits`.

@@ -6,14 +6,13 @@ use host_adapters_runtime::{
 };
 use serde_json::json;
 use std::sync::Arc;
-use std::time::Duration;
 
-/// Longer than a call takes on a busy machine.
-const LONG: Duration = Duration::from_secs(60);
+/// Longer than a call takes on a busy machine, in seconds.
+const LONG: Option<u32> = Some(60);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn calls_in_flight_end_on_the_old_version_and_later_ones_use_the_new() {
-    let limits = Limits { max_instances: 2, request_timeout: LONG, ..tight() };
+    let limits = Limits { max_instances: 2, request_timeout_secs: LONG, ..tight() };
     let probe = Arc::new(Probe::start(limits.clone()).await);
     let old = probe.runtime.serving()[0].digest.clone();
     let in_flight: Vec<_> = (0..2)
@@ -38,7 +37,7 @@ async fn calls_in_flight_end_on_the_old_version_and_later_ones_use_the_new() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_call_is_lost_while_versions_come_and_go() {
-    let limits = Limits { max_instances: 2, request_timeout: LONG, ..tight() };
+    let limits = Limits { max_instances: 2, request_timeout_secs: LONG, ..tight() };
     let probe = Arc::new(Probe::start(limits.clone()).await);
     let calls: Vec<_> = (0..200)
         .map(|_| {
@@ -83,8 +82,7 @@ async fn a_file_that_cannot_serve_is_refused_and_the_previous_version_serves_on(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replaced_version_is_kept_for_its_last_call_and_then_freed() {
     // The old version must end because it is replaced, not because it idles.
-    let idle_instance_timeout = Duration::from_secs(3600);
-    let limits = || Limits { idle_instance_timeout, request_timeout: LONG, ..tight() };
+    let limits = || Limits { idle_instance_timeout_secs: 3600, request_timeout_secs: LONG, ..tight() };
     let probe = Arc::new(Probe::start(limits()).await);
     let waiting = probe.clone();
     let in_flight = tokio::spawn(async move { waiting.order(json!({"do": "wait", "ms": 4_000})).await });
@@ -123,7 +121,7 @@ async fn all_violations_of_the_requirements_are_reported_at_once() {
         ],
         id: true,
     };
-    let limits = Limits { max_memory_bytes: 64 << 10, ..tight() };
+    let limits = Limits { max_memory_mb: 0, ..tight() };
     let spec = probe::spec(&probe::files().await.cold, limits);
     let error = probe.runtime.load(&ComponentSpec { requirements, ..spec }).unwrap_err();
     let LoadError::Unfit { complaints, .. } = &error else { panic!("{error}") };

@@ -58,7 +58,7 @@ async fn outages_are_reported_with_the_call_that_met_them() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_outage_before_a_trap_is_also_reported() {
-    let probe = Arc::new(Probe::start(Limits { max_instance_concurrent_reuse_count: 2, ..tight() }).await);
+    let probe = Arc::new(Probe::start(Limits { max_instance_concurrent_reuse_count: Some(2), ..tight() }).await);
     let called = probe.batch(&[json!({"do": "read", "table": "down"}), json!({"do": "trap"})]).await;
     assert!(called.result.is_err());
     assert_eq!(called.outages, ["table:down"]);

@@ -27,7 +27,7 @@ fn every_worker_has_a_route_and_a_build() {
         assert_eq!(component.source, Path::new(&format!("target/components/{worker}.wasm")));
         assert!(component.build.is_some() && component.artifact.is_some(), "{worker}");
     }
-    assert_eq!(app.components["check-eligibility"].limits.max_instance_concurrent_reuse_count, 16);
+    assert_eq!(app.components["check-eligibility"].limits.concurrency(), 16);
 }
 
 #[test]

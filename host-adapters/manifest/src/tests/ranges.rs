@@ -1,6 +1,7 @@
 //! The numbers and words of sources, queues and limits at their boundaries, with their lines of docs/delivery.md.
 
 use super::*;
+use host_adapters_limits::Limits;
 
 /// Whether a manifest whose worker has `block` as its only source is accepted.
 fn source(block: &str) -> bool {
@@ -103,24 +104,29 @@ fn limits() {
     let batch = "[[component.a.tool.host-adapters.source]]\ntype = \"sqs\"\nqueue = \"saveEntriesQueue\"\n";
     let secs = std::time::Duration::from_secs;
     let (request, fed) = (limits(""), limits(batch));
-    assert_eq!((request.request_timeout, request.max_instance_concurrent_reuse_count), (secs(30), 16));
-    assert_eq!((fed.request_timeout, fed.max_instance_concurrent_reuse_count), (secs(300), 1));
+    assert_eq!((request.request_timeout(), request.concurrency()), (secs(30), 16));
+    assert_eq!((fed.request_timeout(), fed.concurrency()), (secs(300), 1));
 
     let written = limits(
         "[component.a.tool.host-adapters]\nmax_instances = 2\nmax_instance_reuse_count = 3\n\
          max_instance_concurrent_reuse_count = 4\nidle_instance_timeout_secs = 5\nrequest_timeout_secs = 6\n\
          max_memory_mb = 7\nmax_cpu_ms = 8\n",
     );
-    let expected = ComponentLimits {
+    let expected = Limits {
         max_instances: 2,
         max_instance_reuse_count: 3,
-        max_instance_concurrent_reuse_count: 4,
-        idle_instance_timeout: secs(5),
-        request_timeout: secs(6),
-        max_memory_bytes: 7 << 20,
-        max_cpu: std::time::Duration::from_millis(8),
+        max_instance_concurrent_reuse_count: Some(4),
+        idle_instance_timeout_secs: 5,
+        request_timeout_secs: Some(6),
+        max_memory_mb: 7,
+        max_cpu_ms: 8,
     };
-    assert_eq!(format!("{written:?}"), format!("{expected:?}"));
+    assert_eq!(written, expected);
+    assert_eq!(
+        (written.concurrency(), written.idle_instance_timeout(), written.request_timeout()),
+        (4, secs(5), secs(6))
+    );
+    assert_eq!((written.max_memory_bytes(), written.max_cpu()), (7 << 20, std::time::Duration::from_millis(8)));
 }
 
 /// docs/delivery.md, 3.13.

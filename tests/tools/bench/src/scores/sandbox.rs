@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// Longer than a call reads.
-const TIMEOUT: Duration = Duration::from_secs(300);
+const TIMEOUT_SECS: u32 = 300;
 
 /// The component, compiled.
 pub struct Sandbox {
@@ -40,7 +40,7 @@ impl Sandbox {
         let (cache_dir, interfaces) = (self.compiled.path().to_owned(), Interfaces::All);
         let config = RuntimeConfig { cache_dir, max_instances: 8, interfaces };
         let runtime = Runtime::new(&config, outside).map_err(anyhow::Error::msg)?;
-        let limits = Limits { request_timeout: TIMEOUT, ..Limits::default() };
+        let limits = Limits { request_timeout_secs: Some(TIMEOUT_SECS), ..Limits::default() };
         runtime.load(&place::spec(WORKER, &self.component, limits))?;
         Ok(runtime)
     }
