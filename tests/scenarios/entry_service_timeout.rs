@@ -4,7 +4,6 @@ use fake_services::{Faults, Service};
 use host_adapters::manifest::App;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::time::Duration;
 use tests::{TestHost, WORKER_TOKEN, entry, impatient, wait};
 
 const CAMPAIGN: &str = "campaign-123";
@@ -16,7 +15,7 @@ const LOSER: &str = "dora";
 fn hasty(app: &mut App) {
     impatient(app);
     let entry = app.host.services.iter_mut().find(|service| service.name == "entry").unwrap();
-    entry.attempt_timeout = Duration::from_secs(1);
+    entry.settings.attempt_timeout_secs = 1;
 }
 
 /// Assigning codes takes three seconds from now on.

@@ -6,14 +6,12 @@ use super::component::{Context, TOOL, own_tool};
 use super::grants::{GrantSettings, RawGrants};
 use super::topics;
 use super::variables::Value;
-use host_adapters_outbound::{Auth, LimitBy, RateLimit, ServiceConfig, check_upstream};
+use host_adapters_outbound::{Auth, ServiceConfig, ServiceSettings, check_upstream};
 use host_adapters_platform::names::queue_fault;
 use host_adapters_platform::{Declared, DeclaredSettings, IdentityConfig, QueueSpec, fifo};
 use host_adapters_settings::{Fields, Named, Settings, Spanned, Table, Template, check_web_url, settings};
 use host_adapters_sources::SourceConfig;
-use std::num::NonZeroU32;
 use std::ops::Range;
-use std::time::Duration;
 
 settings! {
     /// What the host has for its components.
@@ -21,7 +19,7 @@ settings! {
         /// What the application declares by name.
         pub declared: DeclaredSettings;
         /// The services that may be called.
-        pub services: Named<ServiceSettings> = Named::default(), "service";
+        pub services: Named<ServiceBlock> = Named::default(), "service";
         /// Whose fan tokens are accepted.
         pub identity: Table<IdentitySettings> = Table::default(), "identity";
         /// Callers of the gateway that are not components.
@@ -31,20 +29,12 @@ settings! {
 
 settings! {
     /// A service that components call by its name.
-    pub struct ServiceSettings {
+    pub struct ServiceBlock {
         /// The service's base URL, behind which paths of requests are put; the path `/` is the URL as it is written. With
         /// `auth = "none"` it is a secret, and while it is empty the service is not set up: calls are answered `not-found`.
         pub upstream: Template = Template::default(), "the service's base URL";
-        /// What proves who calls: a token of the host's (`"app-to-app"`), or nothing but the address (`"none"`), as of a
-        /// webhook.
-        pub auth: Auth = Auth::AppToApp, ();
-        /// Requests in any second, retries included; any number if it is not given.
-        pub rate_limit_per_sec: Option<u32> = None, 1..=1_000_000;
-        /// Whether the limit holds for each campaign (the first segment of the path) or for the service.
-        pub rate_limit_by: LimitBy = LimitBy::Service, ();
-        /// How long one attempt may take, in seconds. Three attempts and the waits between them fit into the usual wall
-        /// time of a request.
-        pub attempt_timeout_secs: u32 = 5, 1..=300;
+        /// How it is called.
+        pub settings: ServiceSettings;
     }
 }
 
@@ -100,8 +90,7 @@ pub(super) fn read(
     let places: Places = queues.iter().filter_map(place).collect();
     queues.iter().for_each(|(name, queue)| check_dead_letters(name, queue, &places, context));
     topics::check(context.report, &settings.declared);
-    let services: Vec<_> =
-        settings.services.0.into_iter().map(|(name, it)| service(name, &it.value, context)).collect();
+    let services: Vec<_> = settings.services.0.into_iter().map(|(name, it)| service(name, it.value, context)).collect();
     let names = services.iter().map(|service| service.name.clone()).collect();
     let host = HostConfig {
         declared: Declared { services: names, ..Declared::from(settings.declared) },
@@ -136,15 +125,9 @@ fn check_dead_letters(name: &str, queue: &Spanned<QueueSpec>, places: &Places, c
     }
 }
 
-fn service(name: String, settings: &ServiceSettings, context: &Context<'_, '_>) -> ServiceConfig {
-    let rate = settings.rate_limit_per_sec.and_then(NonZeroU32::new);
-    ServiceConfig {
-        upstream: upstream(&name, settings, context).unwrap_or_default(),
-        auth: settings.auth,
-        name,
-        rate_limit: rate.map(|per_sec| RateLimit { per_sec, by: settings.rate_limit_by }),
-        attempt_timeout: Duration::from_secs(settings.attempt_timeout_secs.into()),
-    }
+fn service(name: String, block: ServiceBlock, context: &Context<'_, '_>) -> ServiceConfig {
+    let upstream = upstream(&name, &block, context).unwrap_or_default();
+    ServiceConfig { name, upstream, settings: block.settings }
 }
 
 fn identity_config(settings: &IdentitySettings, context: &Context<'_, '_>) -> Option<IdentityConfig> {
@@ -183,14 +166,14 @@ fn raw_client(name: String, client: Spanned<ClientSettings>, context: &Context<'
 }
 
 /// The address of a service. Where it alone opens the service, it is a secret, and no part of it is shown.
-fn upstream(service: &str, settings: &ServiceSettings, context: &Context<'_, '_>) -> Option<Value> {
-    let url = context.resolve(&settings.upstream)?;
-    let is_open = settings.auth == Auth::None;
+fn upstream(service: &str, block: &ServiceBlock, context: &Context<'_, '_>) -> Option<Value> {
+    let url = context.resolve(&block.upstream)?;
+    let is_open = block.settings.auth == Auth::None;
     let fault = if is_open && url.expose().is_empty() { Ok(()) } else { check_upstream(url.expose()) };
     let Err(fault) = fault else {
         return Some(if is_open { Value::secret(url.expose().to_owned()) } else { url });
     };
-    if let Some(Spanned { value, span }) = &settings.upstream.0 {
+    if let Some(Spanned { value, span }) = &block.upstream.0 {
         let place = format!("application.tool.{TOOL}.services.{service}");
         let shown = if is_open {
             format!("upstream{}", context.variables.origins(value))

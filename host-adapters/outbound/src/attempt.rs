@@ -57,7 +57,8 @@ impl Attempt<'_> {
     /// Sends the request once.
     pub(super) async fn send(&self) -> Attempted {
         let (request, tokens) = self.outgoing().map_err(Failure::last)?;
-        let answer = match tokio::time::timeout(self.service.config.attempt_timeout, self.exchange(request)).await {
+        let limit = self.service.config.settings.attempt_timeout();
+        let answer = match tokio::time::timeout(limit, self.exchange(request)).await {
             Ok(answer) => answer,
             Err(_) => Err(Failure::transient(SendError::TimedOut(self.name()))),
         };
@@ -74,7 +75,7 @@ impl Attempt<'_> {
         let mut sent = reqwest::Request::new(self.request.method.clone(), self.request.url.clone());
         sent.headers_mut().clone_from(&self.request.headers);
         *sent.body_mut() = Some(self.request.body.clone().into());
-        let own = match self.service.config.auth {
+        let own = match self.service.config.settings.auth {
             Auth::None => None,
             Auth::AppToApp => Some(self.sign(&mut sent)?.to_string()),
         };

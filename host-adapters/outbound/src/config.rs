@@ -1,6 +1,6 @@
 //! The configuration of one service.
 
-use host_adapters_settings::{Value, Words};
+use host_adapters_settings::{Value, Words, settings};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -12,12 +12,37 @@ pub struct ServiceConfig {
     /// Its base URL, before the path of each request; the path `/` is the URL as it is written. Of a secret one components
     /// and logs see no part. While it is empty, the service is not set up.
     pub upstream: Value,
-    /// What the host adds to its requests.
-    pub auth: Auth,
+    /// How it is called.
+    pub settings: ServiceSettings,
+}
+
+settings! {
+    /// How a service is called.
+    pub struct ServiceSettings {
+        /// What proves who calls: a token of the host's (`"app-to-app"`), or nothing but the address (`"none"`), as of a
+        /// webhook.
+        pub auth: Auth = Auth::AppToApp, ();
+        /// Requests in any second, retries included; any number if it is not given.
+        pub rate_limit_per_sec: Option<u32> = None, 1..=1_000_000;
+        /// Whether the limit holds for each campaign (the first segment of the path) or for the service.
+        pub rate_limit_by: LimitBy = LimitBy::Service, ();
+        /// How long one attempt may take, in seconds. Three attempts and the waits between them fit into the usual wall
+        /// time of a request.
+        pub attempt_timeout_secs: u32 = 5, 1..=300;
+    }
+}
+
+impl ServiceSettings {
     /// How many requests it takes; any number if `None`.
-    pub rate_limit: Option<RateLimit>,
+    pub(super) fn rate_limit(&self) -> Option<RateLimit> {
+        let per_sec = self.rate_limit_per_sec.and_then(NonZeroU32::new)?;
+        Some(RateLimit { per_sec, by: self.rate_limit_by })
+    }
+
     /// How long one attempt may take.
-    pub attempt_timeout: Duration,
+    pub(super) fn attempt_timeout(&self) -> Duration {
+        Duration::from_secs(self.attempt_timeout_secs.into())
+    }
 }
 
 /// What proves to a service who calls.
@@ -40,12 +65,12 @@ impl Words for LimitBy {
 }
 
 /// How many requests a service takes in any second.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct RateLimit {
+#[derive(Clone, Copy)]
+pub(super) struct RateLimit {
     /// Requests a second, retries included.
-    pub per_sec: NonZeroU32,
+    pub(super) per_sec: NonZeroU32,
     /// What the number holds for.
-    pub by: LimitBy,
+    pub(super) by: LimitBy,
 }
 
 /// What a rate limit holds for.

@@ -21,7 +21,7 @@ mod web;
 
 pub use allowed_hosts::{AllowedHosts, InvalidHost};
 pub use call::{SendError, Sent};
-pub use config::{Auth, LimitBy, RateLimit, ServiceConfig, check_upstream};
+pub use config::{Auth, LimitBy, ServiceConfig, ServiceSettings, check_upstream};
 pub use exchange::MAX_BODY_BYTES;
 pub use retry::ATTEMPTS;
 pub use signer::{Claims, ISSUER, LIFETIME, Signer, SignerError};
@@ -51,7 +51,8 @@ impl Services {
     /// Opens no connection yet. Fails where the machine has no usable TLS set-up.
     pub fn new(services: Vec<ServiceConfig>, signer: Signer) -> Result<Self, reqwest::Error> {
         let service = |config: ServiceConfig| {
-            let (limiter, address) = (config.rate_limit.map(Limiter::new), Secrets::of_address(&config.upstream));
+            let limiter = config.settings.rate_limit().map(Limiter::new);
+            let address = Secrets::of_address(&config.upstream);
             (config.name.clone(), Service { config, limiter, address })
         };
         describe_metrics();
@@ -60,7 +61,7 @@ impl Services {
 
     /// The campaign that a request to a service is for; `None` where its limit is not one for each campaign.
     pub fn campaign<'p>(&self, service: &str, path: &'p str) -> Option<Cow<'p, str>> {
-        let limit = self.by_name.get(service)?.config.rate_limit?;
+        let limit = self.by_name.get(service)?.config.settings.rate_limit()?;
         (limit.by == LimitBy::Campaign).then(|| limiter::campaign(path))
     }
 

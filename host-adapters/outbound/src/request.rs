@@ -53,7 +53,7 @@ impl Outgoing {
         check_path(&path)?;
         let url = url(service.upstream.expose(), &path).parse().map_err(|_| "its URL cannot be read".to_owned())?;
         let mut headers = self::headers(headers)?;
-        if service.auth == Auth::None {
+        if service.settings.auth == Auth::None {
             TRACE.iter().for_each(|name| drop(headers.remove(name)));
             if headers.contains_key(FORWARDED) {
                 return Err(format!("its header {FORWARDED} has a fan's token, and the service takes no token"));
@@ -134,12 +134,13 @@ fn headers(given: Vec<(String, String)>) -> Result<HeaderMap, String> {
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+    use crate::ServiceSettings;
     use host_adapters_settings::Value;
-    use std::time::Duration;
 
     fn service(upstream: &str, auth: Auth) -> ServiceConfig {
         let upstream = Value::plain(upstream.to_owned());
-        ServiceConfig { name: "s".into(), upstream, auth, rate_limit: None, attempt_timeout: Duration::from_secs(1) }
+        let settings = ServiceSettings { auth, ..ServiceSettings::default() };
+        ServiceConfig { name: "s".into(), upstream, settings }
     }
 
     fn request(method: &str, path: &str, header: (&str, &str)) -> ServiceRequest {

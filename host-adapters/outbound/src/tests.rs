@@ -12,7 +12,6 @@ use host_adapters_settings::Value;
 use http::header::{AUTHORIZATION, HOST, LOCATION, RETRY_AFTER};
 use http::{HeaderMap, Method, Request, Response, Uri};
 use std::collections::VecDeque;
-use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
@@ -107,10 +106,14 @@ fn config(upstream: &str) -> ServiceConfig {
     ServiceConfig {
         name: "entry".to_owned(),
         upstream: Value::plain(upstream.to_owned()),
-        auth: Auth::AppToApp,
-        rate_limit: None,
-        attempt_timeout: Duration::from_millis(300),
+        settings: ServiceSettings { attempt_timeout_secs: 1, ..ServiceSettings::default() },
     }
+}
+
+/// A service at this address, which is all that it asks for.
+fn open(upstream: Value) -> ServiceConfig {
+    let config = config("");
+    ServiceConfig { upstream, settings: ServiceSettings { auth: Auth::None, ..config.settings }, ..config }
 }
 
 fn services(upstream: &str) -> Services {
@@ -178,8 +181,7 @@ const SECRET_PATH: &str = "/services/T024BE7LD/B024BE7LD/XXXXXXXXXXXXXXXXXXXXXXX
 /// A service whose address is all that it asks for.
 fn webhook(upstream: &str) -> Services {
     let upstream = Value::secret(format!("{upstream}{SECRET_PATH}"));
-    let config = ServiceConfig { upstream, auth: Auth::None, ..config("") };
-    Services::new(vec![config], Signer::generate().unwrap()).unwrap()
+    Services::new(vec![open(upstream)], Signer::generate().unwrap()).unwrap()
 }
 
 #[tokio::test]
@@ -214,8 +216,7 @@ async fn a_secret_address_is_in_no_response_and_no_error() {
 
 #[tokio::test]
 async fn a_service_without_an_address_is_not_there() {
-    let config = ServiceConfig { auth: Auth::None, ..config("") };
-    let services = Services::new(vec![config], Signer::generate().unwrap()).unwrap();
+    let services = Services::new(vec![open(Value::default())], Signer::generate().unwrap()).unwrap();
     let error = send(&services, "/").await.unwrap_err();
     assert_eq!(error, SendError::NotSetUp("entry".to_owned()));
     assert_eq!(Error::from(error).kind, ErrorKind::NotFound);
@@ -327,7 +328,7 @@ async fn a_redirect_is_an_answer_and_takes_the_token_nowhere() {
 async fn an_answer_beyond_bounds_is_no_answer() {
     let (script, upstream) = Script::serve([Step::Large]).await;
     let mut config = config(&upstream);
-    config.attempt_timeout = Duration::from_secs(10);
+    config.settings.attempt_timeout_secs = 10;
     let services = Services::new(vec![config], Signer::generate().unwrap()).unwrap();
     let error = send(&services, "/c1/entries").await.unwrap_err();
     assert_eq!((&error, is_unavailable(&error)), (&SendError::TooLarge("entry".to_owned()), false));
@@ -369,7 +370,8 @@ async fn a_response_that_is_not_text_can_still_be_shown() {
 async fn all_components_share_one_limit() {
     let (script, upstream) = Script::serve([]).await;
     let mut config = config(&upstream);
-    config.rate_limit = Some(RateLimit { per_sec: NonZeroU32::new(20).unwrap(), by: LimitBy::Campaign });
+    config.settings.rate_limit_per_sec = Some(20);
+    config.settings.rate_limit_by = LimitBy::Campaign;
     let services = Services::new(vec![config], Signer::generate().unwrap()).unwrap();
     let calls = (0..40).map(|call| {
         let component = if call % 2 == 0 { "save-entries" } else { "retry-score" };

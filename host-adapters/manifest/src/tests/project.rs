@@ -159,7 +159,7 @@ fn no_token_has_a_value_in_the_file() {
 fn the_webhook_is_a_secret_of_the_host() {
     let app = project();
     let slack = app.host.services.iter().find(|service| service.name == "slack").unwrap();
-    assert_eq!((slack.auth, slack.upstream.is_secret(), slack.upstream.expose()), (Auth::None, true, ""));
+    assert_eq!((slack.settings.auth, slack.upstream.is_secret(), slack.upstream.expose()), (Auth::None, true, ""));
     let variables = app.components.values().flat_map(|component| component.variables.keys());
     assert!(!variables.into_iter().any(|name| name.contains("slack")));
     assert!(SPIN_TOML.matches("slack_webhook_url").count() == 2, "no component has it");
