@@ -1,8 +1,7 @@
 //! Checks the subscriptions of topics: their queues and their filters.
 
 use super::grants::refuse_undeclared;
-use host_adapters_platform::topic::{SubscriptionSettings, TopicSettings};
-use host_adapters_platform::{DeclaredSettings, SubscriptionSpec};
+use host_adapters_platform::{DeclaredSettings, SubscriptionSpec, TopicSpec};
 use host_adapters_settings::{Report, Spanned};
 use std::collections::BTreeSet;
 
@@ -14,7 +13,7 @@ pub(super) fn check(report: &Report<'_>, declared: &DeclaredSettings) {
     }
 }
 
-fn check_topic(report: &Report<'_>, name: &str, topic: &TopicSettings, queues: &[&String]) {
+fn check_topic(report: &Report<'_>, name: &str, topic: &TopicSpec, queues: &[&String]) {
     let mut subscribed = BTreeSet::new();
     // Of a queue that is not named, that has been reported already.
     for subscription in topic.subscriptions.0.iter().filter(|it| !it.value.queue.is_empty()) {
@@ -29,8 +28,8 @@ fn check_topic(report: &Report<'_>, name: &str, topic: &TopicSettings, queues: &
     }
 }
 
-fn check_subscription(report: &Report<'_>, subscription: &Spanned<SubscriptionSettings>, queues: &[&String]) {
-    let (at, spec) = (&subscription.span, SubscriptionSpec::from(subscription.value.clone()));
+fn check_subscription(report: &Report<'_>, subscription: &Spanned<SubscriptionSpec>, queues: &[&String]) {
+    let Spanned { value: spec, span: at } = subscription;
     match spec.queue_fault() {
         Some(fault) => report.diagnostic(at, fault),
         None => {
@@ -39,7 +38,7 @@ fn check_subscription(report: &Report<'_>, subscription: &Spanned<SubscriptionSe
         }
     }
     if let Err(fault) = spec.compile() {
-        let of_filter = subscription.value.filter.0.as_ref().map_or(at, |filter| &filter.span);
+        let of_filter = spec.filter.0.as_ref().map_or(at, |filter| &filter.span);
         report.diagnostic(of_filter, fault);
     }
 }

@@ -4,7 +4,7 @@ use crate::data_streams::{self, DataStreamSpec};
 use crate::event_log::{self, LogTopicSpec};
 use crate::names;
 use crate::objects::Notification;
-use crate::topic::{self, TopicSettings, TopicSpec};
+use crate::topic::{self, TopicSpec};
 use host_adapters_settings::{Block, Fields, Named, Names, Setting, Settings, settings};
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -54,7 +54,7 @@ declared! {
     data_streams: Blocks<DataStreamSpec> = NameRule::of("data-stream", data_streams::name_fault)
         => BTreeMap<String, DataStreamSpec>;
     /// The topics that there are.
-    topics: Blocks<TopicSettings> = NameRule::of("topic", topic::name_fault) => BTreeMap<String, TopicSpec>;
+    topics: Blocks<TopicSpec> = NameRule::of("topic", topic::name_fault) => BTreeMap<String, TopicSpec>;
     /// The topics of the event log that there are.
     event_log: Blocks<LogTopicSpec> = NameRule::of("log-topic", event_log::name_fault)
         => BTreeMap<String, LogTopicSpec>;

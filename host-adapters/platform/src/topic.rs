@@ -14,15 +14,15 @@ use serde_json::value::RawValue;
 
 settings! {
     /// A topic, whose messages are delivered to the queues that subscribe to it.
-    pub struct TopicSettings {
+    pub struct TopicSpec {
         /// The queues, each once.
-        pub subscriptions: Tables<SubscriptionSettings> = Tables::default(), "subscription";
+        pub subscriptions: Tables<SubscriptionSpec> = Tables::default(), "subscription";
     }
 }
 
 settings! {
     /// A queue that subscribes to a topic.
-    pub struct SubscriptionSettings {
+    pub struct SubscriptionSpec {
         /// The queue. It is not a FIFO queue.
         pub queue: String = String::new(), "the name of a queue under [application.tool.host-adapters.queues]";
         /// The filter policy, with the operators of Amazon SNS: messages that do not match it are not delivered to the
@@ -50,38 +50,6 @@ impl Words for FilterScope {
     const WORDS: &'static [(&'static str, Self)] = &[("attributes", Self::Attributes), ("body", Self::Body)];
 }
 
-/// A topic.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct TopicSpec {
-    /// The queues that subscribe to it.
-    pub subscriptions: Vec<SubscriptionSpec>,
-}
-
-/// A queue that subscribes to a topic.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct SubscriptionSpec {
-    /// The queue.
-    pub queue: String,
-    /// The filter policy, as JSON; without one all messages are delivered.
-    pub filter: Option<String>,
-    /// What the filter is compared with.
-    pub scope: FilterScope,
-    /// Whether the queue's message is the topic's, and not wrapped.
-    pub raw: bool,
-}
-
-impl From<TopicSettings> for TopicSpec {
-    fn from(TopicSettings { subscriptions }: TopicSettings) -> Self {
-        Self { subscriptions: subscriptions.0.into_iter().map(|it| it.value.into()).collect() }
-    }
-}
-
-impl From<SubscriptionSettings> for SubscriptionSpec {
-    fn from(SubscriptionSettings { queue, filter, scope, raw }: SubscriptionSettings) -> Self {
-        Self { queue, filter: filter.0.map(|filter| filter.value), scope, raw }
-    }
-}
-
 impl SubscriptionSpec {
     /// All messages of a topic, raw.
     pub fn of_all(queue: &str) -> Self {
@@ -97,8 +65,8 @@ impl SubscriptionSpec {
             FilterScope::Attributes => Scope::MessageAttributes,
             FilterScope::Body => Scope::MessageBody,
         };
-        let compile = |filter: &String| SubscriptionFilter::compile(filter, scope).map_err(|error| error.to_string());
-        self.filter.as_ref().map(compile).transpose()
+        let compile = |filter| SubscriptionFilter::compile(filter, scope).map_err(|error| error.to_string());
+        self.filter.text().map(compile).transpose()
     }
 
     /// The fault of a queue that no topic can deliver to. An SNS topic delivers to a FIFO queue only if it is a FIFO topic
@@ -249,7 +217,7 @@ mod tests {
 
     #[test]
     fn a_subscription_has_a_filter_of_its_scope() {
-        let nested = Some(r#"{"a": {"b": ["x"]}}"#.to_owned());
+        let nested = r#"{"a": {"b": ["x"]}}"#.to_owned().into();
         let on_body = SubscriptionSpec { filter: nested, scope: FilterScope::Body, ..SubscriptionSpec::of_all("q") };
         assert!(on_body.compile().is_ok_and(|filter| filter.is_some()));
         let on_attributes = SubscriptionSpec { scope: FilterScope::Attributes, ..on_body };

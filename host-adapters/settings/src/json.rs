@@ -9,6 +9,20 @@ use toml_edit::{Item, TableLike, Value};
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct JsonText(pub Option<Spanned<String>>);
 
+/// JSON that is in no text.
+impl From<String> for JsonText {
+    fn from(value: String) -> Self {
+        Self(Some(Spanned { value, span: 0..0 }))
+    }
+}
+
+impl JsonText {
+    /// The JSON without its place.
+    pub fn text(&self) -> Option<&str> {
+        self.0.as_ref().map(|json| json.value.as_str())
+    }
+}
+
 impl Setting for JsonText {
     type Rule = ();
 

@@ -248,6 +248,20 @@ impl<T> Default for Tables<T> {
     }
 }
 
+/// Settings that are in no text.
+impl<T> From<Vec<T>> for Tables<T> {
+    fn from(settings: Vec<T>) -> Self {
+        Self(settings.into_iter().map(|value| Spanned { value, span: 0..0 }).collect())
+    }
+}
+
+impl<T> Tables<T> {
+    /// The settings without their places.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.0.iter().map(|table| &table.value)
+    }
+}
+
 impl<T: Settings> Setting for Tables<T> {
     type Rule = &'static str;
 

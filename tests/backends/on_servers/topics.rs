@@ -97,8 +97,9 @@ async fn a_subscription_that_differs_is_told() {
     let (config, declared) = configured().await;
     config.provision(&declared).await.unwrap();
     let mut other = declared.clone();
-    let lone = &mut other.topics.get_mut(LONE_TOPIC).unwrap().subscriptions[0];
-    (lone.filter, lone.raw) = (Some(r#"{"type":["MARKET"]}"#.to_owned()), false);
+    let lone = &mut other.topics.get_mut(LONE_TOPIC).unwrap().subscriptions.0[0].value;
+    lone.filter = r#"{"type":["MARKET"]}"#.to_owned().into();
+    lone.raw = false;
     let differences = config.differences(&other).await.unwrap();
     let [difference] = differences.as_slice() else { panic!("{differences:?}") };
     assert!(difference.is_harmful);
@@ -116,13 +117,16 @@ async fn a_subscription_that_differs_is_told() {
 async fn a_new_subscription_is_made_beside_those_that_are_there() {
     let (config, declared) = configured().await;
     let mut fewer = declared.clone();
-    fewer.topics.get_mut(TOPIC).unwrap().subscriptions.retain(|it| it.queue != RAW_QUEUE);
+    fewer.topics.get_mut(TOPIC).unwrap().subscriptions.0.retain(|it| it.value.queue != RAW_QUEUE);
     config.provision(&fewer).await.unwrap();
     let missing = config.probe(&declared).await.unwrap_err();
     assert!(missing.message.contains(&format!("the queue {RAW_QUEUE} does not subscribe to ")), "{missing}");
     let mut more = declared.clone();
     more.queues.insert("contractNoQueue".to_owned(), QueueSpec::default());
-    more.topics.get_mut(TOPIC).unwrap().subscriptions.insert(0, SubscriptionSpec::of_all("contractNoQueue"));
+    let subscriptions = &mut more.topics.get_mut(TOPIC).unwrap().subscriptions;
+    let mut of_more = vec![SubscriptionSpec::of_all("contractNoQueue")];
+    of_more.extend(subscriptions.iter().cloned());
+    *subscriptions = of_more.into();
     let differences = config.differences(&more).await.unwrap();
     let [no_queue, no_subscription] = differences.as_slice() else { panic!("{differences:?}") };
     assert!(no_queue.is_harmful && no_subscription.is_harmful);

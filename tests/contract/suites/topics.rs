@@ -35,7 +35,7 @@ const LOOKS: u32 = 40;
 /// The topics with their subscriptions.
 pub fn topics() -> BTreeMap<String, TopicSpec> {
     let of = |queue: &str, filter: Value, scope: FilterScope| SubscriptionSpec {
-        filter: Some(filter.to_string()),
+        filter: filter.to_string().into(),
         scope,
         ..SubscriptionSpec::of_all(queue)
     };
@@ -51,8 +51,8 @@ pub fn topics() -> BTreeMap<String, TopicSpec> {
         of(SCORED_QUEUE, scored, FilterScope::Attributes),
         of(BODY_QUEUE, json!({"data": {"score": [{"numeric": [">", 5]}]}}), FilterScope::Body),
     ];
-    let lone = TopicSpec { subscriptions: vec![SubscriptionSpec::of_all(LONE_QUEUE)] };
-    [(TOPIC.to_owned(), TopicSpec { subscriptions }), (LONE_TOPIC.to_owned(), lone)].into()
+    let lone = TopicSpec { subscriptions: vec![SubscriptionSpec::of_all(LONE_QUEUE)].into() };
+    [(TOPIC.to_owned(), TopicSpec { subscriptions: subscriptions.into() }), (LONE_TOPIC.to_owned(), lone)].into()
 }
 
 /// A message to publish.

@@ -68,7 +68,7 @@ impl Host {
             .expect("the manifest has no diagnostic");
         let folder = tempfile::tempdir().expect("a folder");
         let clock = Clock::manual(1_705_312_800_000);
-        let subscriptions = vec![SubscriptionSpec::of_all("saveEntriesQueue")];
+        let subscriptions = vec![SubscriptionSpec::of_all("saveEntriesQueue")].into();
         let declared = Declared {
             topics: [(TOPIC.to_owned(), TopicSpec { subscriptions })].into(),
             buckets: [BUCKET.to_owned()].into(),

@@ -15,8 +15,8 @@ pub(crate) fn wanted(spec: &SubscriptionSpec) -> HashMap<String, String> {
         FilterScope::Body => "MessageBody",
     };
     let mut attributes = HashMap::from([(RAW.to_owned(), spec.raw.to_string())]);
-    if let Some(filter) = &spec.filter {
-        attributes.insert(POLICY.to_owned(), filter.clone());
+    if let Some(filter) = spec.filter.text() {
+        attributes.insert(POLICY.to_owned(), filter.to_owned());
         attributes.insert(SCOPE.to_owned(), scope.to_owned());
     }
     attributes
@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn what_a_server_writes_otherwise_is_no_difference() {
-        let filter = Some(r#"{"type":["A"],"n":[1]}"#.to_owned());
+        let filter = r#"{"type":["A"],"n":[1]}"#.to_owned().into();
         let spec = SubscriptionSpec { filter, ..SubscriptionSpec::of_all("q") };
         let policy = (POLICY, r#"{"n": [1], "type": ["A"]}"#);
         assert_eq!(differs(&[policy, (RAW, "true"), ("Owner", "1")], &spec), None, "a scope that is not told");
@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn another_filter_scope_or_form_is_harmful_and_told_with_its_remedy() {
-        let spec = SubscriptionSpec { filter: Some(r#"{"type":["A"]}"#.to_owned()), ..SubscriptionSpec::of_all("q") };
+        let spec = SubscriptionSpec { filter: r#"{"type":["A"]}"#.to_owned().into(), ..SubscriptionSpec::of_all("q") };
         let has = [(POLICY, r#"{"type":["B"]}"#), (SCOPE, "MessageBody"), (RAW, "false")];
         let told = difference("arn", &attributes(&has), &spec);
         assert!(told.as_ref().is_some_and(|told| told.is_harmful));

@@ -27,7 +27,7 @@ struct Scene {
 fn declared(subscriptions: Vec<SubscriptionSpec>) -> Declared {
     Declared {
         queues: QUEUES.map(|queue| (queue.to_owned(), QueueSpec::default())).into(),
-        topics: [(TOPIC.to_owned(), TopicSpec { subscriptions })].into(),
+        topics: [(TOPIC.to_owned(), TopicSpec { subscriptions: subscriptions.into() })].into(),
         ..Declared::default()
     }
 }
@@ -54,7 +54,7 @@ fn plain(body: &str) -> TopicMessage {
 }
 
 fn filtered(filter: &Value, scope: FilterScope) -> SubscriptionSpec {
-    SubscriptionSpec { filter: Some(filter.to_string()), scope, ..SubscriptionSpec::of_all("one") }
+    SubscriptionSpec { filter: filter.to_string().into(), scope, ..SubscriptionSpec::of_all("one") }
 }
 
 /// An attribute by its value in JSON: texts, numbers, lists.
