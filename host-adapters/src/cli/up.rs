@@ -9,6 +9,7 @@ use crate::shutdown::Signals;
 use crate::telemetry::{self, Tracing, logs};
 use anyhow::Result;
 use clap::Args;
+use clap::builder::RangedI64ValueParser;
 use host_adapters_failpoint as failpoint;
 use host_adapters_failpoint::Failpoint;
 use serde_json::json;
@@ -60,21 +61,33 @@ impl Options {
 #[derive(Args)]
 struct LimitOptions {
     /// The most connections of each address at a time; further ones wait.
-    #[arg(long, default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..=65_535))]
+    #[arg(long, default_value_t = default_connections(), value_parser = from_1_to(65_535))]
     max_connections: u32,
     /// How long the head of a request may take to arrive, seconds. It is checked at intervals of half of it.
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=3_600))]
+    #[arg(long, default_value_t = default_secs(|it| it.header_timeout), value_parser = from_1_to(3_600))]
     header_timeout_secs: u32,
     /// How long the body of a request may take to arrive, seconds.
-    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3_600))]
+    #[arg(long, default_value_t = default_secs(|it| it.body_timeout), value_parser = from_1_to(3_600))]
     body_timeout_secs: u32,
     /// How long a client may take no byte of its response, seconds; the connection is closed.
-    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3_600))]
+    #[arg(long, default_value_t = default_secs(|it| it.write_timeout), value_parser = from_1_to(3_600))]
     write_timeout_secs: u32,
     /// How long a connection may be silent, seconds. Behind a load balancer write more than its own idle time-out, so
     /// that it does not send a request into a connection that ends.
-    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    #[arg(long, default_value_t = default_secs(|it| it.idle_timeout), value_parser = from_1_to(86_400))]
     idle_timeout_secs: u32,
+}
+
+fn from_1_to(most: i64) -> RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(1..=most)
+}
+
+fn default_connections() -> u32 {
+    HttpLimits::default().max_connections.try_into().unwrap_or(u32::MAX)
+}
+
+fn default_secs(limit: fn(&HttpLimits) -> Duration) -> u32 {
+    limit(&HttpLimits::default()).as_secs().try_into().unwrap_or(u32::MAX)
 }
 
 impl From<&LimitOptions> for HttpLimits {
