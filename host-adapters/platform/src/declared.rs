@@ -8,7 +8,7 @@ use crate::topic::{self, TopicSpec};
 use host_adapters_settings::{Block, Fields, Named, Names, Setting, Settings, settings};
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 /// Declares what an application declares by name. A row has the key of spin.toml, its type, what is allowed there, and
 /// the type of what is declared. The settings have the keys, [`Declared`] has what they say.
@@ -218,21 +218,29 @@ settings! {
     /// A queue.
     pub struct QueueSpec {
         /// How long a received message stays invisible, in seconds, unless its source says otherwise.
-        pub visibility_timeout_secs: u32 = 30, 1..=43_200;
+        pub visibility_timeout_secs: u32 = 30, QueueSpec::VISIBILITY_TIMEOUT_SECS;
         /// How often a message may be received before the queue itself moves it to the dead-letter queue. Drains and
         /// outages use receives up, so it is far above a source's `max_attempts`, and never below.
-        pub max_receive_count: u32 = 100, 1..=1_000;
+        pub max_receive_count: u32 = 100, QueueSpec::MAX_RECEIVE_COUNT;
         /// Where such messages go. It exists when it is named; describe it only to have it otherwise.
         pub dead_letter_queue: Option<String> = None, ();
         /// How long a message is kept, in seconds; 14 days in a dead-letter queue that is not described.
-        pub retention_secs: u32 = 4 * DAY_SECS, 60..=14 * i64::from(DAY_SECS);
+        pub retention_secs: u32 = 4 * DAY_SECS, QueueSpec::RETENTION_SECS;
     }
 }
 
 /// A day.
 const DAY_SECS: u32 = 24 * 3600;
 
+/// What is allowed here and of a source, whose own settings take the queue's place.
 impl QueueSpec {
+    /// How long a received message may stay invisible, in seconds.
+    pub const VISIBILITY_TIMEOUT_SECS: RangeInclusive<i64> = 1..=43_200;
+    /// How often a message may be received.
+    pub const MAX_RECEIVE_COUNT: RangeInclusive<i64> = 1..=1_000;
+    /// How long a message may be kept, in seconds.
+    pub const RETENTION_SECS: RangeInclusive<i64> = 60..=14 * DAY_SECS as i64;
+
     /// A queue that only takes dead letters: SQS's longest retention, 14 days, for their age counts from their first
     /// queue.
     pub fn dead_letters() -> Self {

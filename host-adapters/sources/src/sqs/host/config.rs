@@ -30,13 +30,13 @@ settings! {
         pub max_batch_bytes: usize = DEFAULT_MAX_BATCH_BYTES, MAX_BATCH_BYTES;
         /// How long a received message stays invisible, in seconds; it is extended while the message is in flight. By
         /// default that of the queue.
-        pub visibility_timeout_secs: u32 = 30, 1..=43_200;
+        pub visibility_timeout_secs: u32 = QueueSpec::default().visibility_timeout_secs, QueueSpec::VISIBILITY_TIMEOUT_SECS;
         /// How long the queue keeps a message, in seconds: a message that waits becomes a dead letter before that. By
         /// default that of the queue.
-        pub retention_secs: u32 = 345_600, 60..=1_209_600;
+        pub retention_secs: u32 = QueueSpec::default().retention_secs, QueueSpec::RETENTION_SECS;
         /// After how many receives the queue itself moves a message: one that only waits is received less and less often
         /// once no more than 90 are left. By default that of the queue.
-        pub max_receive_count: u32 = 100, 1..=1_000;
+        pub max_receive_count: u32 = QueueSpec::default().max_receive_count, QueueSpec::MAX_RECEIVE_COUNT;
         /// Most batches in flight: the number of pollers, each of which handles one batch after the other. Lambda
         /// starts with five (its page "Scaling SQS event source mappings").
         pub max_concurrency: usize = 5, 1..=1_000;
