@@ -137,7 +137,9 @@ impl Client {
             (Ok(new), _) => {
                 let new = Arc::new(new);
                 if let Some(before) = state.current.replace(new.clone()) {
-                    tracing::info!("the event log has a new connection to Kafka: its certificates have changed");
+                    let reason =
+                        if before.is_broken() { "the old one has failed for good" } else { "new certificates" };
+                    tracing::info!(reason, "the event log has a new connection to Kafka");
                     retire(before, self.config.timeout());
                 }
                 Ok(new)
