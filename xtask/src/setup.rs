@@ -10,7 +10,8 @@ const SYSTEM: &[(&str, &str)] = &[("cc", "build-essential"), ("cmake", "cmake"),
 
 /// Installs the wasm target if it is missing. If a system package is missing, the error says which to install.
 pub fn check() -> Result<()> {
-    let mut missing: Vec<_> = SYSTEM.iter().filter(|(program, _)| !runs(program)).map(|(_, package)| *package).collect();
+    let mut missing: Vec<_> =
+        SYSTEM.iter().filter(|(program, _)| !runs(program)).map(|(_, package)| *package).collect();
     if !has_openssl() {
         missing.push("libssl-dev");
     }

@@ -11,9 +11,7 @@ use backend_s3::S3Config;
 use backend_sns::SnsConfig;
 use backend_sqs::SqsConfig;
 use backend_step_functions::StepFunctionsConfig;
-use host_adapters_platform::{
-    DataStreamSpec, Declared, LogTopicSpec, QueueSpec, ServiceBackend, TableSpec, TopicSpec,
-};
+use host_adapters_platform::{DataStreamSpec, Declared, LogTopicSpec, QueueSpec, ServiceBackend, TableSpec, TopicSpec};
 use host_adapters_records::service::{ServiceRequest, ServiceResponse};
 use host_adapters_records::{Caller, Error, ErrorKind};
 use std::any::Any;

@@ -5,6 +5,10 @@ use host_adapters::backends::KINDS;
 use host_adapters::manifest::runtime_config::RuntimeConfig;
 use host_adapters_platform::{Backend, Declared, EventLogBackend, LogTopicSpec, Opened, Result};
 use host_adapters_records::{Error, ErrorKind};
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -183,6 +187,33 @@ async fn certificates_are_rotated() {
     files.client("stranger").await;
     tokio::time::sleep(Duration::from_millis(1_200)).await;
     produce(&*log).await.unwrap_err();
+}
+
+/// Makes a topic that takes no batch of more than 4,000 bytes.
+async fn make_narrow(topic: &str) {
+    let plain = format!("127.0.0.1:{}", server().await.port - 1);
+    let admin: AdminClient<DefaultClientContext> =
+        ClientConfig::new().set("bootstrap.servers", plain).create().unwrap();
+    let topic = NewTopic::new(topic, 1, TopicReplication::Fixed(1)).set("max.message.bytes", "4000");
+    let made = admin.create_topics([&topic], &AdminOptions::new()).await.unwrap();
+    assert!(made.iter().all(|made| made.is_ok()), "{made:?}");
+}
+
+/// Kafka refuses a batch as a whole; here it would refuse the batch even without the record that is too large.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_is_too_large_for_its_topic_costs_no_other() {
+    let (files, prefix) = (Files::of("ca.pem", Some("client")).await, unique());
+    make_narrow(&format!("{prefix}{OTHER_TOPIC}")).await;
+    let log = log(&*files.backend(&brokers().await, &prefix).unwrap()).await;
+    let text = |n: usize| format!("{n}{}", "v".repeat(if n == 7 { 5_000 } else { 200 }));
+    let produced = log.produce(OTHER_TOPIC, (0..40).map(|n| record("k", text(n))).collect()).await.unwrap();
+    for (n, produced) in produced.iter().enumerate() {
+        let kind = produced.as_ref().err().map(|error| error.kind);
+        assert_eq!(kind, (n == 7).then_some(ErrorKind::TooLarge), "{n}: {produced:?}");
+    }
+    let page = log.read_log(OTHER_TOPIC, 0, None, 100).await.unwrap();
+    let values: BTreeSet<_> = page.records.into_iter().filter_map(|record| record.value).collect();
+    assert_eq!(values, (0..40).filter(|n| *n != 7).map(text).collect());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,12 +1,13 @@
 //! The clients of librdkafka: how they are configured, and the producer that all calls share.
 
 use crate::config::KafkaConfig;
-use crate::tls::Material;
+use crate::error::fault_of_client;
+use crate::tls::{Material, fault_of_connection};
 use host_adapters_platform::Result;
 use host_adapters_records::{Error, ErrorKind};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::producer::{FutureProducer, Producer as _};
 use rdkafka::{ClientConfig, ClientContext};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,6 +15,8 @@ use std::time::{Duration, Instant};
 
 /// How often the files of the certificates are looked at, at most.
 const LOOK: Duration = Duration::from_secs(1);
+/// How often it is looked whether a producer that was replaced is still in use.
+const IN_USE: Duration = Duration::from_millis(50);
 /// The size of a request, bytes: more than the largest record, its headers and what surrounds them.
 const REQUEST_BYTES: &str = "2097152";
 
@@ -43,7 +46,8 @@ impl ClientContext for Context {
 
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!(%error, reason, "librdkafka");
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
+        let reason = reason.lines().collect::<Vec<_>>().join(" ");
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
     }
 }
 
@@ -65,18 +69,26 @@ pub(crate) fn base(config: &KafkaConfig, material: &Material) -> ClientConfig {
     client
 }
 
-/// The producer with the certificates that it was made with.
+/// What is wrong with the certificates, where no broker could be asked. Blocks for some seconds.
+pub(crate) fn fault_of_certificates(config: &KafkaConfig, material: &Material) -> Option<String> {
+    config.tls.then(|| fault_of_connection(&config.brokers, material)).flatten()
+}
+
+/// The producers with the certificates that they were made with.
 pub(crate) struct Current {
     pub(crate) producer: FutureProducer<Context>,
     pub(crate) context: Context,
     pub(crate) material: Material,
+    /// How the producer was made. It holds the key, so it is in no message.
+    settings: ClientConfig,
+    single: Mutex<Option<FutureProducer<Context>>>,
 }
 
 impl Current {
     fn make(config: &KafkaConfig, material: Material) -> std::result::Result<Self, String> {
         let context = Context::default();
-        let mut client = base(config, &material);
-        client
+        let mut settings = base(config, &material);
+        settings
             .set("enable.idempotence", "true")
             .set("acks", "all")
             // As Kafka's clients in Java choose the partition of a key.
@@ -87,15 +99,32 @@ impl Current {
             .set("queue.buffering.max.kbytes", config.buffer_kib.to_string())
             // By default half a minute, before a topic is known to be missing.
             .set("topic.metadata.propagation.max.ms", "2000");
-        let producer = client.create_with_context(context.clone());
-        let producer = producer.map_err(|error: KafkaError| format!("cannot make a client of Kafka: {error}"))?;
-        Ok(Self { producer, context, material })
+        let producer = settings.create_with_context(context.clone());
+        let producer = producer.map_err(|error: KafkaError| fault_of_client(&error))?;
+        Ok(Self { producer, context, material, settings, single: Mutex::default() })
     }
 
-    /// An idempotent producer cannot go on after some errors.
-    fn is_broken(&self) -> bool {
-        self.producer.client().fatal_error().is_some()
+    /// A producer that sends each record by itself, so that a broker refuses no record for the sake of another one. It is
+    /// made when it is needed first.
+    pub(crate) fn single(&self) -> KafkaResult<FutureProducer<Context>> {
+        let mut single = self.single.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(producer) = single.as_ref().filter(|producer| !is_broken(producer)) {
+            return Ok(producer.clone());
+        }
+        let mut settings = self.settings.clone();
+        settings.set("batch.num.messages", "1");
+        let made: FutureProducer<Context> = settings.create_with_context(self.context.clone())?;
+        Ok(single.insert(made).clone())
     }
+
+    fn is_broken(&self) -> bool {
+        is_broken(&self.producer)
+    }
+}
+
+/// An idempotent producer cannot go on after some errors.
+fn is_broken(producer: &FutureProducer<Context>) -> bool {
+    producer.client().fatal_error().is_some()
 }
 
 /// The producer, which is replaced when the certificates have changed.
@@ -109,6 +138,8 @@ struct State {
     current: Option<Arc<Current>>,
     /// When the files were last looked at.
     looked: Option<Instant>,
+    /// What was wrong with them then.
+    fault: Option<String>,
 }
 
 impl Client {
@@ -128,7 +159,10 @@ impl Client {
         state.looked = Some(Instant::now());
         let made = match Material::read(&self.config) {
             Ok(material) => match &old {
-                Some(old) if old.material == material => return Ok(old.clone()),
+                Some(old) if old.material == material => {
+                    state.fault = None;
+                    return Ok(old.clone());
+                }
                 _ => Current::make(&self.config, material),
             },
             Err(fault) => Err(fault.message),
@@ -136,6 +170,7 @@ impl Client {
         match (made, old) {
             (Ok(new), _) => {
                 let new = Arc::new(new);
+                state.fault = None;
                 if let Some(before) = state.current.replace(new.clone()) {
                     let reason =
                         if before.is_broken() { "the old one has failed for good" } else { "new certificates" };
@@ -145,7 +180,14 @@ impl Client {
                 Ok(new)
             }
             (Err(fault), Some(old)) => {
-                tracing::warn!(fault, "the event log keeps its connection to Kafka: the new certificates are wrong");
+                // Once, however often records are produced.
+                if state.fault.as_ref() != Some(&fault) {
+                    tracing::warn!(
+                        fault,
+                        "the event log keeps its connection to Kafka: the new certificates are wrong"
+                    );
+                    state.fault = Some(fault);
+                }
                 Ok(old)
             }
             (Err(fault), None) => Err(Error::new(ErrorKind::Unavailable, fault)),
@@ -153,11 +195,14 @@ impl Client {
     }
 }
 
-/// Lets a producer send what it has, and ends it, on a thread that may block.
+/// Lets a producer send what it has, and ends it, on a thread that may block: the last one to have it does.
 fn retire(before: Arc<Current>, timeout: Duration) {
     tokio::task::spawn_blocking(move || {
+        let until = Instant::now() + timeout;
         // What it could not send is told to those who wait for it.
         let _ = before.producer.flush(timeout);
-        drop(before);
+        while Arc::strong_count(&before) > 1 && Instant::now() < until {
+            std::thread::sleep(IN_USE);
+        }
     });
 }

@@ -14,9 +14,31 @@ pub(crate) fn error(topic: &str, failed: &KafkaError) -> Error {
         Some(Code::TopicAuthorizationFailed | Code::ClusterAuthorizationFailed) => {
             format!("Kafka does not allow it; an access control list is missing ({failed})")
         }
-        _ => failed.to_string(),
+        _ if is_of_connection(failed) => format!("no broker of Kafka has answered in time ({failed})"),
+        _ => shown(failed),
     };
     Error::new(code.map_or(ErrorKind::Unavailable, kind_of), format!("{topic}: {message}"))
+}
+
+/// The error of a record or of a request. Where the connection is the cause, `why` says more than Kafka's error does.
+pub(crate) fn told(topic: &str, failed: &KafkaError, why: Option<&str>) -> Error {
+    match why.filter(|_| is_of_connection(failed)) {
+        Some(why) => Error::new(ErrorKind::Unavailable, format!("{topic}: {why}")),
+        None => error(topic, failed),
+    }
+}
+
+/// Why a client could not be made.
+pub(crate) fn fault_of_client(failed: &KafkaError) -> String {
+    format!("cannot make a client of Kafka: {}", shown(failed))
+}
+
+/// An error without the value of a setting, which it would show: one of them is the key.
+fn shown(failed: &KafkaError) -> String {
+    match failed {
+        KafkaError::ClientConfig(_, fault, setting, _) => format!("{setting}: {fault}"),
+        other => other.to_string(),
+    }
 }
 
 /// The kind of an error of a record.
@@ -27,6 +49,17 @@ fn kind_of(code: Code) -> ErrorKind {
         Code::InvalidRecord | Code::InvalidTimestamp => ErrorKind::Invalid,
         _ => ErrorKind::Unavailable,
     }
+}
+
+/// Whether a record may have been refused for the sake of others in its batch, which is refused as a whole if it is too
+/// large, or one of its records is invalid.
+pub(crate) fn is_of_batch(failed: &KafkaError) -> bool {
+    matches!(
+        failed.rdkafka_error_code(),
+        Some(
+            Code::MessageSizeTooLarge | Code::MessageBatchTooLarge | Code::InvalidRecord | Code::InvalidDifferentRecord
+        )
+    )
 }
 
 /// Whether the brokers could not be asked, so that the connection may be the cause.
@@ -49,6 +82,7 @@ pub(crate) fn is_of_connection(failed: &KafkaError) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rdkafka::types::RDKafkaConfRes;
 
     #[test]
     fn errors_of_records_are_told_from_outages() {
@@ -69,5 +103,21 @@ mod tests {
         }
         assert!(is_of_connection(&KafkaError::MessageProduction(Code::MessageTimedOut)));
         assert!(!is_of_connection(&KafkaError::MessageProduction(Code::NotEnoughReplicas)));
+        assert!(is_of_batch(&KafkaError::MessageProduction(Code::MessageSizeTooLarge)));
+        assert!(!is_of_batch(&KafkaError::MessageProduction(Code::MessageTimedOut)));
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_connection_is_told_for_its_errors_alone() {
+        let told = |code| told("events", &KafkaError::MessageProduction(code), Some("the certificate has expired"));
+        assert_eq!(told(Code::MessageTimedOut).message, "events: the certificate has expired");
+        assert!(!told(Code::MessageSizeTooLarge).message.contains("expired"));
+    }
+
+    #[test]
+    fn a_client_that_cannot_be_made_tells_no_secret() {
+        let setting = ("Unparsable".to_owned(), "ssl.key.pem".to_owned(), "secret".to_owned());
+        let failed = KafkaError::ClientConfig(RDKafkaConfRes::RD_KAFKA_CONF_INVALID, setting.0, setting.1, setting.2);
+        assert_eq!(fault_of_client(&failed), "cannot make a client of Kafka: ssl.key.pem: Unparsable");
     }
 }

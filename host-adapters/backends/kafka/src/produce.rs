@@ -1,21 +1,23 @@
-//! Producing records: all are given to librdkafka in their order, then each outcome is waited for.
+//! Producing records: all are given to librdkafka in their order, then each outcome is waited for. What a broker refused
+//! together with others is sent again by itself.
 
 use crate::Kafka;
-use crate::client::Current;
-use crate::error::{error, is_of_connection};
-use crate::tls::fault_of_connection;
+use crate::client::{Context, Current, fault_of_certificates};
+use crate::error::{is_of_batch, is_of_connection, told};
 use host_adapters_platform::Result;
 use host_adapters_platform::event_log::check_record;
 use host_adapters_records::event_log::LogRecord;
-use host_adapters_records::{Error, ErrorKind};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::FutureProducer;
 use rdkafka::producer::future_producer::{DeliveryFuture, FutureRecord};
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// How long to wait until a full buffer may have a place.
 const FULL: Duration = Duration::from_millis(10);
+
+type Producer = FutureProducer<Context>;
 
 /// The place of a record in its call, and what became of it.
 type Outcome = (usize, KafkaResult<()>);
@@ -31,7 +33,8 @@ impl Kafka {
             return Ok(results);
         }
         let current = self.client.current()?;
-        let outcomes = self.outcomes(&current, &real, &good).await;
+        let mut outcomes = self.outcomes(&current.producer, &real, &good).await;
+        self.repeat_alone(&current, &real, records, &mut outcomes).await;
         if outcomes.iter().any(|(_, outcome)| outcome.is_ok()) {
             current.context.works();
         }
@@ -48,11 +51,11 @@ impl Kafka {
         Ok(results)
     }
 
-    async fn outcomes(&self, current: &Current, topic: &str, records: &[(usize, &LogRecord)]) -> Vec<Outcome> {
+    async fn outcomes(&self, producer: &Producer, topic: &str, records: &[(usize, &LogRecord)]) -> Vec<Outcome> {
         let until = Instant::now() + self.config.timeout();
         let mut waiting = Vec::with_capacity(records.len());
         for (place, record) in records {
-            waiting.push((*place, enqueue(current, topic, record, until).await));
+            waiting.push((*place, enqueue(producer, topic, record, until).await));
         }
         let mut outcomes = Vec::with_capacity(waiting.len());
         for (place, delivery) in waiting {
@@ -69,26 +72,38 @@ impl Kafka {
         outcomes
     }
 
+    /// Sends records again, each by itself, if a broker may have refused them for the sake of others in their batch.
+    async fn repeat_alone(&self, current: &Current, topic: &str, records: &[LogRecord], outcomes: &mut Vec<Outcome>) {
+        let is_refused = |outcome: &KafkaResult<()>| outcome.as_ref().is_err_and(is_of_batch);
+        let refused = outcomes.iter().filter(|(_, outcome)| is_refused(outcome));
+        let refused: Vec<_> = refused.filter_map(|(place, _)| Some((*place, records.get(*place)?))).collect();
+        if refused.is_empty() {
+            return;
+        }
+        let again = match current.single() {
+            Ok(single) => self.outcomes(&single, topic, &refused).await,
+            Err(failed) => refused.iter().map(|(place, _)| (*place, Err(failed.clone()))).collect(),
+        };
+        outcomes.retain(|(_, outcome)| !is_refused(outcome));
+        outcomes.extend(again);
+    }
+
     /// Why the brokers could not be asked.
     async fn why(&self, current: &Current) -> Option<String> {
-        let last = current.context.last_error();
-        if !self.config.tls {
-            return last;
-        }
-        let (brokers, material) = (self.config.brokers.clone(), current.material.clone());
-        let found = tokio::task::spawn_blocking(move || fault_of_connection(&brokers, &material)).await;
-        found.ok().flatten().or(last)
+        let (config, material) = (self.config.clone(), current.material.clone());
+        let found = tokio::task::spawn_blocking(move || fault_of_certificates(&config, &material)).await;
+        found.ok().flatten().or_else(|| current.context.last_error())
     }
 }
 
 /// Gives a record to librdkafka, when its buffer has a place.
-async fn enqueue(current: &Current, topic: &str, record: &LogRecord, until: Instant) -> KafkaResult<DeliveryFuture> {
+async fn enqueue(producer: &Producer, topic: &str, record: &LogRecord, until: Instant) -> KafkaResult<DeliveryFuture> {
     let mut message = FutureRecord::to(topic).key(record.key.as_str()).payload(record.value.as_str());
     if !record.headers.is_empty() {
         message = message.headers(headers(record));
     }
     loop {
-        match current.producer.send_result(message) {
+        match producer.send_result(message) {
             Ok(delivery) => return Ok(delivery),
             Err((failed, back)) => {
                 let is_full = failed.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull);
@@ -108,12 +123,4 @@ fn headers(record: &LogRecord) -> OwnedHeaders {
         .headers
         .iter()
         .fold(none, |headers, (name, value)| headers.insert(Header { key: name.as_str(), value: Some(value.as_str()) }))
-}
-
-/// The error of a record. Where the connection is the cause, `why` says more than Kafka's error does.
-fn told(topic: &str, failed: &KafkaError, why: Option<&str>) -> Error {
-    match why.filter(|_| is_of_connection(failed)) {
-        Some(why) => Error::new(ErrorKind::Unavailable, format!("{topic}: {why}")),
-        None => error(topic, failed),
-    }
 }

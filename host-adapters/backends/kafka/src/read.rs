@@ -2,9 +2,9 @@
 //! commits nothing.
 
 use crate::Kafka;
-use crate::client::{Context, base};
+use crate::client::{Context, base, fault_of_certificates};
 use crate::config::KafkaConfig;
-use crate::error::{error, is_of_connection};
+use crate::error::{fault_of_client, is_of_connection, told};
 use crate::tls::Material;
 use host_adapters_platform::{LogPage, LogPartition, LoggedRecord, Result};
 use host_adapters_records::{Error, ErrorKind};
@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 
 /// The number of bytes after which a page ends.
 const PAGE_BYTES: usize = 1024 * 1024;
+/// The setting of librdkafka's own buffer, KiB.
+const QUEUED_KIB: &str = "4096";
 /// How long one wait for a record is.
 const POLL: Duration = Duration::from_millis(100);
 
@@ -57,12 +59,17 @@ impl Reader {
             .set("group.id", "host-adapters-operator")
             .set("enable.auto.commit", "false")
             .set("enable.partition.eof", "true")
-            .set("fetch.wait.max.ms", "100");
-        client.create_with_context(Context::default()).map_err(|failed| self.error(&failed))
+            .set("fetch.wait.max.ms", "100")
+            // What is fetched beyond the page, at most.
+            .set("queued.max.messages.kbytes", QUEUED_KIB);
+        client.create_with_context(Context::default()).map_err(|failed| unavailable(fault_of_client(&failed)))
     }
 
+    /// The error of a request. It may block for some seconds, to find out what is wrong with the certificates.
     fn error(&self, failed: &KafkaError) -> Error {
-        error(&self.topic, failed)
+        let material = is_of_connection(failed).then(|| Material::read(&self.config).ok()).flatten();
+        let why = material.and_then(|material| fault_of_certificates(&self.config, &material));
+        told(&self.topic, failed, why.as_deref())
     }
 
     fn count(&self, consumer: &BaseConsumer<Context>) -> Result<u32> {

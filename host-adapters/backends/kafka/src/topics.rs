@@ -1,10 +1,10 @@
 //! Whether topics are there, making those that are missing, and what differs.
 
 use crate::Kafka;
-use crate::client::{Context, base};
-use crate::error::{error, is_of_connection};
+use crate::client::{Context, base, fault_of_certificates};
+use crate::error::{fault_of_client, is_of_connection, told};
 use crate::read::{blocking, id};
-use crate::tls::{Material, fault_of_connection};
+use crate::tls::Material;
 use host_adapters_platform::{Difference, LogTopicSpec, Result};
 use host_adapters_records::{Error, ErrorKind};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -61,7 +61,7 @@ impl Kafka {
     }
 
     async fn make(&self, real: &str, spec: &LogTopicSpec) -> std::result::Result<(), String> {
-        let admin = self.admin().map_err(|error| error.message)?;
+        let (admin, _) = self.admin().map_err(|error| error.message)?;
         // -1 leaves it to the brokers (`default.replication.factor`).
         let replicas = TopicReplication::Fixed(self.config.replicas.map_or(-1, id));
         let topic = NewTopic::new(real, id(spec.partitions), replicas).set("max.message.bytes", MESSAGE_BYTES);
@@ -76,27 +76,24 @@ impl Kafka {
 
     /// All topics of the cluster, with the numbers of their partitions. Asking for one by its name could make it.
     async fn topics(&self) -> Result<BTreeMap<String, usize>> {
-        let admin = self.admin()?;
-        let material =
-            Material::read(&self.config).map_err(|fault| Error::new(ErrorKind::Unavailable, fault.message))?;
-        let (brokers, tls) = (self.config.brokers.clone(), self.config.tls);
+        let (admin, material) = self.admin()?;
+        let config = self.config.clone();
         blocking(move || {
             let metadata = admin.inner().fetch_metadata(None, PATIENCE).map_err(|failed| {
-                let why =
-                    (tls && is_of_connection(&failed)).then(|| fault_of_connection(&brokers, &material)).flatten();
-                why.or_else(|| admin.inner().context().last_error())
-                    .map_or_else(|| error("topics", &failed), |why| Error::new(ErrorKind::Unavailable, why))
+                let why = is_of_connection(&failed).then(|| fault_of_certificates(&config, &material)).flatten();
+                told("topics", &failed, why.as_deref())
             })?;
             Ok(metadata.topics().iter().map(|topic| (topic.name().to_owned(), topic.partitions().len())).collect())
         })
         .await
     }
 
-    fn admin(&self) -> Result<AdminClient<Context>> {
-        let material =
-            Material::read(&self.config).map_err(|fault| Error::new(ErrorKind::Unavailable, fault.message))?;
+    fn admin(&self) -> Result<(AdminClient<Context>, Material)> {
+        let unavailable = |fault: String| Error::new(ErrorKind::Unavailable, fault);
+        let material = Material::read(&self.config).map_err(|fault| unavailable(fault.message))?;
         let made = base(&self.config, &material).create_with_context(Context::default());
-        made.map_err(|failed: KafkaError| error("topics", &failed))
+        let admin = made.map_err(|failed: KafkaError| unavailable(fault_of_client(&failed)))?;
+        Ok((admin, material))
     }
 }
 

@@ -56,10 +56,10 @@ fn connect(broker: &str, config: Arc<ClientConfig>) -> std::io::Result<()> {
     while tls.is_handshaking() {
         tls.complete_io(&mut tcp)?;
     }
-    match Stream::new(&mut tls, &mut tcp).read(&mut [0]) {
+    let answer = Stream::new(&mut tls, &mut tcp).read(&mut [0]);
+    match answer {
         Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => Ok(()),
-        Err(error) => Err(error),
-        Ok(_) => Ok(()),
+        answer => answer.map(drop),
     }
 }
 
@@ -98,17 +98,32 @@ fn said(broker: &str, error: &Error, has_certificate: bool) -> String {
             };
             format!("the certificate of the broker {broker} {what}")
         }
-        Error::AlertReceived(AlertDescription::CertificateExpired) => {
-            format!("the broker {broker} says that the host's certificate (`certificate`) has expired")
+        Error::AlertReceived(alert) => refusal(broker, *alert, has_certificate),
+        other => format!("the broker {broker} cannot be reached by TLS: {other}"),
+    }
+}
+
+/// The sentence of a broker's alert. A broker may send the same one for different faults of a certificate.
+fn refusal(broker: &str, alert: AlertDescription, has_certificate: bool) -> String {
+    use AlertDescription as Alert;
+    match alert {
+        Alert::ProtocolVersion | Alert::InsufficientSecurity | Alert::InternalError | Alert::UnrecognisedName => {
+            format!("the broker {broker} refuses the connection by TLS ({alert:?})")
         }
-        Error::AlertReceived(_) if !has_certificate => {
+        _ if !has_certificate => {
             format!("the broker {broker} wants a certificate of the host's; set `certificate` and `key`")
         }
-        Error::AlertReceived(alert) => format!(
+        Alert::CertificateExpired => {
+            format!("the broker {broker} says that the host's certificate (`certificate`) has expired")
+        }
+        Alert::CertificateRevoked => {
+            format!("the broker {broker} says that the host's certificate (`certificate`) is revoked")
+        }
+        Alert::UnknownCA | Alert::CertificateUnknown | Alert::BadCertificate => format!(
             "the broker {broker} does not accept the host's certificate (`certificate`): it is of an authority that the \
              broker does not know ({alert:?})"
         ),
-        other => format!("the broker {broker} cannot be reached by TLS: {other}"),
+        _ => format!("the broker {broker} does not accept the host's certificate (`certificate`) ({alert:?})"),
     }
 }
 
@@ -135,5 +150,10 @@ mod tests {
         );
         assert!(refused(AlertDescription::UnknownCA, true).contains("an authority that the broker does not know"));
         assert!(refused(AlertDescription::CertificateExpired, true).ends_with("has expired"));
+        assert!(refused(AlertDescription::CertificateRevoked, true).ends_with("is revoked"));
+        for has_certificate in [false, true] {
+            let told = refused(AlertDescription::ProtocolVersion, has_certificate);
+            assert_eq!(told, "the broker b:9093 refuses the connection by TLS (ProtocolVersion)");
+        }
     }
 }

@@ -44,11 +44,7 @@ impl Material {
         };
         material.authorities()?;
         if let Some((chain, key)) = material.own()? {
-            let known = CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider());
-            known.map_err(|wrong| match wrong {
-                rustls::Error::InconsistentKeys(_) => Fault::new("key", "key is not the one of certificate"),
-                other => Fault::new("key", format!("key cannot be used: {other}")),
-            })?;
+            fault_of_key(chain, key).map_or(Ok(()), Err)?;
         }
         Ok(material)
     }
@@ -86,6 +82,16 @@ impl Material {
         (now < begins).then(|| {
             format!("the host's certificate (`certificate`) is valid from {} on; check the clock", shown(begins))
         })
+    }
+}
+
+/// What is wrong with the key of a certificate.
+fn fault_of_key(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Option<Fault> {
+    match CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider()) {
+        // Certificates that only OpenSSL can read, as those of version 1, are the broker's to judge.
+        Ok(_) | Err(rustls::Error::InvalidCertificate(_)) => None,
+        Err(rustls::Error::InconsistentKeys(_)) => Some(Fault::new("key", "key is not the one of certificate")),
+        Err(other) => Some(Fault::new("key", format!("key cannot be used: {other}"))),
     }
 }
 
