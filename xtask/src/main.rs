@@ -47,7 +47,8 @@ enum Command {
     /// Write what is generated from the declarations of settings: `schemas/config`, and tables in README.md and
     /// `docs/configuration.md`.
     Schema,
-    /// Servers for tests (DynamoDB Local, ElasticMQ, moto, kinesalite, a MongoDB, Redis, LocalStack) on 127.0.0.1, in a folder of their own.
+    /// Servers for tests (DynamoDB Local, ElasticMQ, moto, kinesalite, a MongoDB, Redis, LocalStack, Kafka) on 127.0.0.1, in
+    /// a folder of their own.
     Servers {
         #[command(subcommand)]
         command: servers::Command,

@@ -10,7 +10,11 @@ const SYSTEM: &[(&str, &str)] = &[("cc", "build-essential"), ("cmake", "cmake"),
 
 /// Installs the wasm target if it is missing. If a system package is missing, the error says which to install.
 pub fn check() -> Result<()> {
-    let missing: Vec<_> = SYSTEM.iter().filter(|(program, _)| !runs(program)).map(|(_, package)| *package).collect();
+    let mut missing: Vec<_> =
+        SYSTEM.iter().filter(|(program, _)| !runs(program)).map(|(_, package)| *package).collect();
+    if !has_openssl() {
+        missing.push("libssl-dev");
+    }
     if !missing.is_empty() {
         bail!("the native build needs {0}; on Debian: apt-get install {0}", missing.join(" "));
     }
@@ -31,6 +35,12 @@ pub fn check() -> Result<()> {
 
 fn runs(program: &str) -> bool {
     Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
+}
+
+/// Whether OpenSSL is there to compile librdkafka with.
+fn has_openssl() -> bool {
+    let mut asked = Command::new("pkg-config");
+    asked.args(["--exists", "openssl"]).status().is_ok_and(|status| status.success())
 }
 
 pub fn output(program: &str, arguments: &[&str]) -> Result<String> {

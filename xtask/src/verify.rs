@@ -49,7 +49,7 @@ const MORE: &[Step] = &[
         run: |_| build::run(slow(&["::slow::"]).env("CRASH_AT", "some")),
     },
     Step {
-        headline: "contract, demo and faults on DynamoDB Local, ElasticMQ, moto, kinesalite, a MongoDB, Redis and LocalStack's Step Functions",
+        headline: "contract, demo and faults on DynamoDB Local, ElasticMQ, moto, kinesalite, a MongoDB, Redis, Kafka and LocalStack's Step Functions",
         because: "it needs Java, Maven, redis-server, Python and npm",
         option: "--servers",
         asked_for: |options| options.servers || options.all,

@@ -36,6 +36,11 @@
 //! [cache]
 //! type = "redis"
 //! url = { env = "REDIS_URL" }
+//!
+//! [event_log]
+//! type = "kafka"
+//! brokers = "kafka-1:9093,kafka-2:9093"
+//! ca = { file = "kafka-ca.pem" }
 //! ```
 
 use super::schema::one_of;

@@ -44,6 +44,7 @@ pub const KINDS: &[BackendKind] = kinds! {
     "topics", "sns": backend_sns;
     "cache", "redis": backend_redis;
     "tasks", "step-functions": backend_step_functions;
+    "event_log", "kafka": backend_kafka;
 };
 
 /// The services. The key that signs their tokens comes from a PEM file, or is made for this process.

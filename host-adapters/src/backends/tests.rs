@@ -4,13 +4,14 @@
 use super::KINDS;
 use crate::manifest::runtime_config::{BackendKind, RuntimeConfig};
 use backend_dynamodb::DynamodbConfig;
+use backend_kafka::KafkaConfig;
 use backend_kinesis::KinesisConfig;
 use backend_redis::RedisConfig;
 use backend_s3::S3Config;
 use backend_sns::SnsConfig;
 use backend_sqs::SqsConfig;
 use backend_step_functions::StepFunctionsConfig;
-use host_adapters_platform::{DataStreamSpec, Declared, QueueSpec, ServiceBackend, TableSpec, TopicSpec};
+use host_adapters_platform::{DataStreamSpec, Declared, LogTopicSpec, QueueSpec, ServiceBackend, TableSpec, TopicSpec};
 use host_adapters_records::service::{ServiceRequest, ServiceResponse};
 use host_adapters_records::{Caller, Error, ErrorKind};
 use std::any::Any;
@@ -86,6 +87,11 @@ fn every_backend_is_named_and_secrets_come_by_reference() {
         [tasks]
         type = "step-functions"
         prefix = "prd-"
+        [event_log]
+        type = "kafka"
+        brokers = "a:9093, b:9093"
+        prefix = "prd."
+        timeout_ms = 5000
     "#,
     )
     .unwrap();
@@ -107,9 +113,42 @@ fn every_backend_is_named_and_secrets_come_by_reference() {
     assert_eq!(topics.queue_endpoint.0.as_deref(), Some("http://127.0.0.1:9324"));
     let tasks: &StepFunctionsConfig = backend(&config, "tasks");
     assert_eq!((tasks.prefix.as_deref(), &tasks.worker_name), (Some("prd-"), &None));
+    let log: &KafkaConfig = backend(&config, "event_log");
+    assert_eq!((log.brokers.as_str(), log.prefix.as_deref(), log.tls), ("a:9093, b:9093", Some("prd."), true));
+    assert_eq!((log.timeout_ms, &log.ca, log.replicas), (5_000, &None, None));
     let RedisConfig { url, timeout_ms } = backend(&config, "cache");
     assert_eq!((url.expose(), *timeout_ms), (format!("redis://:{SECRET}@cache").as_str(), 50));
     assert!(!format!("{config:?}").contains(SECRET), "{config:?}");
+}
+
+#[test]
+fn certificates_of_kafka_come_by_reference_and_are_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    secret_file(folder.path(), 0o644);
+    let declared =
+        Declared { event_log: [("events".to_owned(), LogTopicSpec::default())].into(), ..Declared::default() };
+    let told = |settings: &str| {
+        let text = format!("[event_log]\ntype = \"kafka\"\n{settings}\n");
+        parse_for(&declared, folder.path(), &text).map(|_| ()).unwrap_err()
+    };
+    let brokers = "brokers = \"h:9093\"";
+    expect_test::expect![[r#"1:2: "brokers" is missing; write brokers = "host:9093,host:9093", in event_log"#]]
+        .assert_eq(&told("tls = false"));
+    for (settings, said) in [
+        ("brokers = \"h\"", "3:11: brokers are not addresses; write them as in host:9093,host:9093"),
+        (&format!("{brokers}\nca = \"-----BEGIN\""), "4:6: ca is written by reference; write ca = { env = \"NAME\" }"),
+        (&format!("{brokers}\nca = {{ file = \"none\" }}"), "none cannot be read"),
+        // Others may read it.
+        (&format!("{brokers}\nca = {{ file = \"secret\" }}"), "ca is not a certificate in PEM"),
+        (&format!("{brokers}\nkey = {{ file = \"secret\" }}"), "can be read by others (mode 644); chmod 600 it"),
+        (&format!("{brokers}\nkey = {{ env = \"SET\" }}"), "key needs its certificate; write certificate, too"),
+        (&format!("{brokers}\ncertificate = {{ env = \"SET\" }}"), "certificate needs its key; write key, too"),
+        (&format!("{brokers}\ntls = false\nca = {{ env = \"SET\" }}"), "ca has no effect with tls = false"),
+        (&format!("{brokers}\nprefix = \"p$\""), "before \"events\" the prefix makes a wrong name"),
+    ] {
+        let told = told(settings);
+        assert!(told.contains(said), "{settings}: {told}");
+    }
 }
 
 #[test]
@@ -143,7 +182,7 @@ url = { file = "secret" }
         9:7: uri holds credentials in plain text; write { env = "NAME" } or { file = "path" }, in documents
         10:1: unknown key "databse"; write "database", in documents
         13:16: <folder>/secret can be read by others (mode 644); chmod 600 it, in cache.url
-        14:2: unknown key "metrics"; there is "tables", "queues", "documents", "objects", "data_streams", "topics", "cache", "tasks""#]].assert_eq(&diagnostics);
+        14:2: unknown key "metrics"; there is "tables", "queues", "documents", "objects", "data_streams", "topics", "cache", "tasks", "event_log""#]].assert_eq(&diagnostics);
     assert!(!diagnostics.contains(SECRET));
 }
 

@@ -99,8 +99,8 @@ impl ManifestOptions {
 /// The backends of the platform.
 #[derive(Args)]
 pub(crate) struct RuntimeConfigOptions {
-    /// The runtime configuration: the backends of tables, queues, documents, objects, data streams, topics, the cache
-    /// and tasks. Without it all backends are embedded; the event log is in any case.
+    /// The runtime configuration: the backends of tables, queues, documents, objects, data streams, topics, the cache,
+    /// tasks and the event log. Without it all backends are embedded.
     #[arg(long, value_name = "FILE", env = "HOST_ADAPTERS_RUNTIME_CONFIG")]
     runtime_config: Option<PathBuf>,
 }

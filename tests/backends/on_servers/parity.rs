@@ -10,6 +10,7 @@ type Suite = (&'static str, &'static [&'static str]);
 const SUITES: &[Suite] = tests::contract_cases!(contract_list);
 const SCRIPTED: &[Suite] = tests::scripted_cases!(tests::contract_list);
 const SUITES_OF_AWS: &[Suite] = tests::contract_cases_of_aws!(contract_list);
+const SUITES_OF_EVENT_LOG: &[Suite] = tests::contract_cases_of_event_log!(contract_list);
 const HEAD: &str = "# Parity
 
 In which cases the embedded backends and the real ones behave alike. Written by the tests that need servers:
@@ -30,7 +31,7 @@ fn the_table_is_what_this_run_shows() {
 }
 
 fn contract() -> impl Iterator<Item = &'static Suite> {
-    SUITES.iter().chain(SUITES_OF_AWS)
+    SUITES.iter().chain(SUITES_OF_AWS).chain(SUITES_OF_EVENT_LOG)
 }
 
 fn table() -> String {
@@ -61,6 +62,7 @@ fn server_of(suite: &str) -> &'static Server {
         _ if suite.starts_with("documents") => "mongo",
         "objects" | "topics" => "moto",
         "data_streams" => "kinesalite",
+        "event_log" => "kafka",
         _ if suite.starts_with("queue") => "elasticmq",
         _ => "dynamodb",
     };
@@ -72,6 +74,7 @@ fn title(server: &Server) -> String {
         "redis" => "Redis".to_owned(),
         "mongo" => "mongo-java-server".to_owned(),
         "elasticmq" => "ElasticMQ".to_owned(),
+        "kafka" => "Apache Kafka".to_owned(),
         "moto" | "kinesalite" => server.name.to_owned(),
         _ => "DynamoDB Local".to_owned(),
     }

@@ -27,6 +27,8 @@ pub struct Place {
     pub data: PathBuf,
     /// The configuration file. (ElasticMQ derives the format from the end of its name.)
     pub config: PathBuf,
+    /// The certificates, of a server that wants some; `certificates.rs` says which.
+    pub tls: PathBuf,
     /// The output since the last start.
     pub log: PathBuf,
     /// The state file, which names the process.
@@ -64,10 +66,17 @@ impl Servers {
             program: self.programs.join(name).join("program"),
             data: folder.join("data"),
             config: folder.join("server.conf"),
+            tls: folder.join("tls"),
             log: folder.join("server.log"),
             state: folder.join("state.json"),
             folder,
         }
+    }
+
+    /// The folder of the certificates for a server and its clients, which are made when it is started.
+    #[must_use]
+    pub fn certificates(&self, server: &str) -> PathBuf {
+        self.place(server).tls
     }
 
     /// Maven's repository, kept so that jars are downloaded once.

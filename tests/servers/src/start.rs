@@ -1,5 +1,6 @@
 //! Starts servers and waits until each answers.
 
+use crate::certificates;
 use crate::home::{Place, Servers};
 use crate::install;
 use crate::port;
@@ -8,7 +9,7 @@ use crate::require;
 use crate::server::Server;
 use crate::state::State;
 use crate::status::Status;
-use crate::template::fill;
+use crate::template::{fill, wants_certificates};
 use anyhow::{Context, Result, bail, ensure};
 use std::fs::File;
 use std::os::unix::process::CommandExt;
@@ -102,6 +103,9 @@ fn wait_for_all(starting: &[Starting<'_>]) -> Result<()> {
 /// Starts the process detached from this one, so that a Ctrl-C in the terminal does not reach it.
 fn spawn(server: &Server, place: &Place, port: u16) -> Result<Process> {
     if let Some(template) = server.config {
+        if wants_certificates(template) {
+            certificates::make(&place.tls)?;
+        }
         let text = fill(template, place, port)?;
         std::fs::write(&place.config, text).with_context(|| format!("cannot write {}", place.config.display()))?;
     }

@@ -5,7 +5,7 @@ use crate::server::{Install, Kind, Launcher, Server};
 use anyhow::{Result, bail};
 
 /// All servers, in the order in which they are shown.
-pub const ALL: &[Server] = &[DYNAMODB, ELASTICMQ, MOTO, KINESALITE, MONGO, REDIS, LOCALSTACK];
+pub const ALL: &[Server] = &[DYNAMODB, ELASTICMQ, MOTO, KINESALITE, MONGO, REDIS, LOCALSTACK, KAFKA];
 
 /// The servers of these names; all if no names are given.
 ///
@@ -230,5 +230,36 @@ const LOCALSTACK: Server = Server {
         )
         .as_bytes(),
         answer: b"\"activities\"",
+    },
+};
+
+/// Three ports: without encryption, for the probe; the next one with certificates of both sides, which tests use; and the
+/// controller's.
+const KAFKA: Server = Server {
+    name: "kafka",
+    serves: "Kafka",
+    kind: Kind::Real,
+    install: Install::Maven {
+        version: "3.9.1",
+        // Without a binding of slf4j it logs nothing.
+        artifacts: &["org.apache.kafka:kafka_2.13:3.9.1", "org.slf4j:slf4j-simple:1.7.36"],
+        launcher: None,
+    },
+    port: 19100,
+    scheme: "kafka",
+    config: Some(include_str!("../files/kafka.properties")),
+    command: &[
+        "sh",
+        "-c",
+        // Its folder is to be formatted once. `exec` keeps the process, which `stop` knows by its id.
+        "java -Xmx256m -cp '@program@/jars/*' kafka.tools.StorageTool format --ignore-formatted \
+         -t MkU3OEVBNTcwNTJENDM2Qk -c '@config@' \
+         && exec java -Xms128m -Xmx512m -XX:+UseSerialGC -Dorg.slf4j.simpleLogger.defaultLogLevel=warn \
+         -cp '@program@/jars/*' kafka.Kafka '@config@'",
+    ],
+    probe: Probe {
+        // ApiVersions, version 0, with the correlation id 7; the response repeats the id, without an error.
+        request: b"\0\0\0\x0a\0\x12\0\0\0\0\0\x07\xff\xff",
+        answer: b"\0\0\0\x07\0\0",
     },
 };

@@ -1,7 +1,13 @@
-//! Placeholders in command lines and configuration files: `@program@`, `@data@`, `@config@` (paths) and `@port@`.
+//! Placeholders in command lines and configuration files: `@program@`, `@data@`, `@config@`, `@tls@` (paths), `@port@`, and
+//! `@port+1@` and `@port+2@` for servers that listen on several.
 
 use crate::home::Place;
 use anyhow::{Result, bail};
+
+/// Whether a text names the folder of certificates.
+pub fn wants_certificates(text: &str) -> bool {
+    text.contains("@tls@")
+}
 
 /// Fills the placeholders of a text.
 ///
@@ -12,7 +18,10 @@ pub fn fill(text: &str, place: &Place, port: u16) -> Result<String> {
         ("program", place.program.display().to_string()),
         ("data", place.data.display().to_string()),
         ("config", place.config.display().to_string()),
+        ("tls", place.tls.display().to_string()),
         ("port", port.to_string()),
+        ("port+1", port.saturating_add(1).to_string()),
+        ("port+2", port.saturating_add(2).to_string()),
     ];
     let mut filled = String::with_capacity(text.len());
     let mut rest = text;

@@ -1,5 +1,5 @@
-//! `host-adapters events read`: records of a topic of the event log, as they are in a running host's store. Values are
-//! fans' data, up to a megabyte each, so only their beginnings are shown, except in JSON.
+//! `host-adapters events read`: records of a topic of the event log, as they are in a running host's store or in Kafka.
+//! Values are fans' data, up to a megabyte each, so only their beginnings are shown, except in JSON.
 
 use crate::cli::dead_letters::time;
 use crate::cli::operator::Operator;

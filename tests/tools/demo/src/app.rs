@@ -13,7 +13,7 @@ use crate::load::{Caller, Load, OPEN_SECS};
 use crate::metrics::Counters;
 use crate::options::Options;
 use crate::phases::Phases;
-use crate::pipeline::{self, Pipeline};
+use crate::pipeline::{self, EventLog, Pipeline};
 use crate::progress::Progress;
 use crate::redrive::redrive;
 use crate::report::{Report, Sent};
@@ -66,19 +66,22 @@ pub async fn run(options: Options) -> Result<bool> {
     share_compiled(&launch.data, &launch.manifest)?;
     let start = async {
         let prepared = if options.servers { Some(servers::prepare(&options, folder.path()).await?) } else { None };
-        let (config, cloud) = prepared.map(|it| (it.config, it.cloud)).unzip();
+        let (config, cloud, log) = match prepared {
+            Some(it) => (Some(it.config), Some(it.cloud), EventLog::Kafka(it.log)),
+            None => (None, None, EventLog::Embedded { data: launch.data.clone() }),
+        };
         let slack = fakes.clone();
         // Whether the last post was noted is not known then.
         let killed = move || slack.slack().interrupted();
         let host = Host::start(Launch { runtime_config: config, ..launch.clone() }, killed).await?;
-        anyhow::Ok((host, Stores::new(launch.data.clone(), cloud)))
+        anyhow::Ok((host, Stores::new(launch.data.clone(), cloud), log))
     };
-    let (host, stores) = tokio::select! {
+    let (host, stores, log) = tokio::select! {
         started = start => started?,
         why = interrupts.next() => return Err(why),
     };
     phases.end("start of the host");
-    let stage = Stage::new(&host, &fakes, &service, &secrets, &launch, stores)?;
+    let stage = Stage::new(&host, &fakes, &service, &secrets, &launch, stores, log)?;
     let example = Example::of(&world, &tokens);
     let result = tokio::select! {
         result = perform(&options, world, plan, tokens, &stage, &host, phases, &progress) => result,
@@ -168,6 +171,7 @@ struct Stage<'a> {
     seeder: Gateway,
     operator: Gateway,
     stores: Stores,
+    event_log: EventLog,
     /// The file with the host's process id.
     process_id: PathBuf,
     /// The host's log.
@@ -188,6 +192,7 @@ impl<'a> Stage<'a> {
         secrets: &[(String, String)],
         launch: &Launch,
         stores: Stores,
+        event_log: EventLog,
     ) -> Result<Self> {
         // All servers are on loopback, so the environment's proxies are ignored.
         let http = Client::builder().no_proxy().pool_max_idle_per_host(256).timeout(ANSWER_WITHIN).build()?;
@@ -205,6 +210,7 @@ impl<'a> Stage<'a> {
             seeder: gateway("seeder"),
             operator: gateway("operator"),
             stores,
+            event_log,
             process_id: launch.process_id.clone(),
             log: launch.log.clone(),
             data: launch.data.clone(),
@@ -404,7 +410,7 @@ async fn perform(
     }
     let outcomes = load.outcomes();
     faults::end(stage.fakes);
-    let pipeline = Pipeline { data: &stage.data, operator: &stage.operator, poisoned: options.poison };
+    let pipeline = Pipeline { log: &stage.event_log, operator: &stage.operator, poisoned: options.poison };
     let piped = pipeline.settle(&world, &outcomes, progress).await?;
     settled_again(Settled { unsettled: None, redriven: piped.redriven });
     let arrivals = Arrivals::read(&world, stage.fakes);

@@ -12,8 +12,8 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, Parser)]
 #[command(name = "cargo demo", bin_name = "cargo demo")]
 pub struct Options {
-    /// Run on real servers (DynamoDB Local, ElasticMQ, moto, kinesalite, a MongoDB, Redis), which are installed and started if
-    /// necessary.
+    /// Run on real servers (DynamoDB Local, ElasticMQ, moto, kinesalite, a MongoDB, Redis, Kafka), which are installed and
+    /// started if necessary.
     #[arg(long)]
     pub servers: bool,
     /// The number of registrations.

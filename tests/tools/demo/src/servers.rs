@@ -5,6 +5,7 @@ mod cloud;
 pub use cloud::Cloud;
 
 use crate::options::Options;
+use crate::pipeline::Kafka;
 use anyhow::{Context, Result, bail};
 use cloud::Endpoints;
 use std::io::{Read, Write};
@@ -17,7 +18,7 @@ use tokio::process::Command;
 /// The database of Redis that belongs to the demo. It is emptied, because keys of the cache have no prefix.
 const REDIS_DATABASE: u32 = 15;
 /// All servers.
-const NAMES: [&str; 6] = ["dynamodb", "elasticmq", "mongo", "redis", "moto", "kinesalite"];
+const NAMES: [&str; 7] = ["dynamodb", "elasticmq", "mongo", "redis", "moto", "kinesalite", "kafka"];
 
 /// What a run on servers has.
 pub struct Prepared {
@@ -25,12 +26,14 @@ pub struct Prepared {
     pub config: PathBuf,
     /// Objects and data streams on the servers.
     pub cloud: Cloud,
+    /// The event log in Kafka.
+    pub log: Kafka,
 }
 
 /// Starts the servers that are not up, writes the runtime configuration into `folder` and lets the host make the tables,
-/// queues, buckets and streams of spin.toml.
+/// queues, buckets, streams and topics of spin.toml.
 pub async fn prepare(options: &Options, folder: &Path) -> Result<Prepared> {
-    let [dynamodb, elasticmq, mongo, redis, moto, kinesis] = tokio::task::spawn_blocking(start).await??;
+    let [dynamodb, elasticmq, mongo, redis, moto, kinesis, kafka] = tokio::task::spawn_blocking(start).await??;
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let prefix = format!("demo{}-", since.as_millis());
     let aws = |section: &str, kind: &str, endpoint: &str| {
@@ -40,6 +43,7 @@ pub async fn prepare(options: &Options, folder: &Path) -> Result<Prepared> {
              credentials = {credentials}\n"
         )
     };
+    let (brokers, certificates) = (brokers(&kafka)?, Servers::open()?.certificates("kafka"));
     let sections = [
         aws("tables", "dynamodb", &dynamodb),
         aws("queues", "sqs", &elasticmq),
@@ -47,13 +51,31 @@ pub async fn prepare(options: &Options, folder: &Path) -> Result<Prepared> {
         aws("data_streams", "kinesis", &kinesis) + &format!("lease_endpoint = \"{dynamodb}\"\n"),
         format!("[documents]\ntype = \"mongodb\"\nuri = \"{mongo}\"\ndatabase = \"demo\"\nprefix = \"{prefix}\"\n"),
         format!("[cache]\ntype = \"redis\"\nurl = \"{redis}/{REDIS_DATABASE}\"\n"),
+        event_log(&brokers, &certificates, &prefix),
     ];
     crate::folder::write_secret(&folder.join("aws-secret"), "no server here checks it")?;
     let config = folder.join("runtime-config.toml");
     std::fs::write(&config, sections.concat()).with_context(|| format!("writing {}", config.display()))?;
     provision(options, &config).await?;
+    let log = Kafka::connect(&brokers, &certificates, prefix.clone())?;
     let cloud = Cloud::connect(Endpoints { objects: moto, queues: elasticmq, streams: kinesis }, prefix).await?;
-    Ok(Prepared { config, cloud })
+    Ok(Prepared { config, cloud, log })
+}
+
+/// Kafka's port that wants certificates, the one after that of its endpoint (`tests/servers/files/kafka.properties`).
+fn brokers(endpoint: &str) -> Result<String> {
+    let (_, port) = endpoint.rsplit_once(':').with_context(|| format!("{endpoint} has no port"))?;
+    let port: u16 = port.parse().with_context(|| format!("the port of {endpoint}"))?;
+    Ok(format!("127.0.0.1:{}", port + 1))
+}
+
+fn event_log(brokers: &str, certificates: &Path, prefix: &str) -> String {
+    let file = |name: &str| format!("{{ file = \"{}\" }}", certificates.join(name).display());
+    let (ca, certificate, key) = (file("ca.pem"), file("client.pem"), file("client.key"));
+    format!(
+        "[event_log]\ntype = \"kafka\"\nbrokers = \"{brokers}\"\nprefix = \"{prefix}\"\nca = {ca}\n\
+         certificate = {certificate}\nkey = {key}\n"
+    )
 }
 
 fn start() -> Result<[String; NAMES.len()]> {
@@ -65,7 +87,7 @@ fn start() -> Result<[String; NAMES.len()]> {
             .and_then(|status| status.endpoint.clone())
             .with_context(|| format!("{name} does not say where it listens"))?;
     }
-    let [.., redis, _, _] = &endpoints;
+    let [_, _, _, redis, ..] = &endpoints;
     flush(redis.trim_start_matches("redis://"))?;
     Ok(endpoints)
 }

@@ -2,7 +2,7 @@
 
 use super::check;
 use super::due::{self, Due};
-use super::read::{self, Logged};
+use super::read::{self, EventLog, Logged};
 use super::schema::Schemas;
 use crate::check::{Failures, Kind};
 use crate::gateway::Gateway;
@@ -15,15 +15,14 @@ use crate::redrive::redrive_of;
 use anyhow::Result;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::path::Path;
 
 /// The longest time from an entry to the event log, of 99 in 100 (purpose, "Success Metrics"), milliseconds.
 const LONGEST_MS: f64 = 300_000.0;
 
 /// What the data pipeline is read from.
 pub struct Pipeline<'a> {
-    /// The folder of the host's data.
-    pub data: &'a Path,
+    /// The event log.
+    pub log: &'a EventLog,
     /// Reads the depths of the queues, and redrives.
     pub operator: &'a Gateway,
     /// Whether a message was sent that must stay a dead letter.
@@ -55,12 +54,12 @@ impl Pipeline<'_> {
     /// those of others nobody would wait here.
     pub async fn settle(&self, world: &World, outcomes: &[Option<&Outcome>], progress: &Progress) -> Result<Ran> {
         let due = due::all(world, outcomes)?;
-        let mut stalled = read::wait(due.len(), self.data, self.operator, progress).await?;
+        let mut stalled = read::wait(due.len(), self.log, self.operator, progress).await?;
         let redriven = redrive_of(super::has, self.operator, self.poisoned, progress).await?;
         if redriven > 0 {
-            stalled = read::wait(due.len(), self.data, self.operator, progress).await?;
+            stalled = read::wait(due.len(), self.log, self.operator, progress).await?;
         }
-        Ok(Ran { due, logged: read::records(self.data)?, stalled, redriven })
+        Ok(Ran { due, logged: self.log.records().await?, stalled, redriven })
     }
 }
 

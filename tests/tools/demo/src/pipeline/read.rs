@@ -1,11 +1,12 @@
-//! Reads the event log from the file of the host's own store, which any program may read while the host runs; and waits
-//! until it has what is due.
+//! Reads the event log: from Kafka, or from the file of the host's own store, which any program may read while the host
+//! runs; and waits until it has what is due.
 
+use super::Kafka;
 use crate::gateway::Gateway;
 use crate::progress::Progress;
 use anyhow::{Context, Result};
 use rusqlite::{Connection, OpenFlags};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 const POLL: Duration = Duration::from_millis(250);
@@ -15,7 +16,36 @@ const STALLED: Duration = Duration::from_secs(120);
 /// For how long nothing may change while no record is queued.
 const IDLE: Duration = Duration::from_secs(5);
 /// The header with the dedup identifier.
-const DEDUP_ID: &str = "dedup-id";
+pub(super) const DEDUP_ID: &str = "dedup-id";
+
+/// Where the event log is.
+pub enum EventLog {
+    /// In the host's own store.
+    Embedded {
+        /// The folder of the host's data.
+        data: PathBuf,
+    },
+    /// On a server.
+    Kafka(Kafka),
+}
+
+impl EventLog {
+    /// How many records all topics have.
+    async fn count(&self) -> Result<usize> {
+        match self {
+            Self::Embedded { data } => count(data),
+            Self::Kafka(kafka) => kafka.count().await,
+        }
+    }
+
+    /// All records of all topics.
+    pub async fn records(&self) -> Result<Vec<Logged>> {
+        match self {
+            Self::Embedded { data } => records(data),
+            Self::Kafka(kafka) => kafka.records().await,
+        }
+    }
+}
 
 /// A record of the event log.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,13 +63,13 @@ pub struct Logged {
 }
 
 /// Waits until no record is queued and this many are written; returns whether something is queued and nothing moves.
-pub async fn wait(due: usize, data: &Path, operator: &Gateway, progress: &Progress) -> Result<bool> {
+pub async fn wait(due: usize, log: &EventLog, operator: &Gateway, progress: &Progress) -> Result<bool> {
     let bar = progress.bar("waiting for the event log", due);
     let (mut last, mut moved) = (None, Instant::now());
     loop {
         let queues = operator.queues().await?;
         let queued: u64 = queues.iter().filter(|queue| super::has(&queue.name)).map(|queue| queue.total()).sum();
-        let written = count(data).context("counting the records of the event log")?;
+        let written = log.count().await.context("counting the records of the event log")?;
         bar.set_position(written as u64);
         if last.replace((queued, written)) != Some((queued, written)) {
             moved = Instant::now();
@@ -59,8 +89,7 @@ fn count(data: &Path) -> Result<usize> {
     Ok(usize::try_from(count)?)
 }
 
-/// All records of all topics.
-pub fn records(data: &Path) -> Result<Vec<Logged>> {
+fn records(data: &Path) -> Result<Vec<Logged>> {
     let store = open(data)?;
     // The number of a partition stands before the offsets of its records.
     let sql = "SELECT names.name, key, value, headers, time_ms FROM log_records \
