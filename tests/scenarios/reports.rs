@@ -95,7 +95,8 @@ async fn requeue_logic_counts_below_what_is_expected_are_looked_at_again_without
     // Each look replaces the copy by another. There are more than a message has attempts.
     for _ in 0..3 {
         let another = async || looked().await.filter(|(other, _)| *other != id);
-        id = wait::eventually("another copy", another).await.0;
+        let (next, _) = wait::eventually("another copy", another).await;
+        id = next;
     }
     assert_eq!((host.fakes.slack().posts().len(), host.depth(DEAD).await), (0, 0));
     wait::eventually("one copy", async || (host.depth(QUEUE).await == 1).then_some(())).await;
