@@ -15,6 +15,7 @@ use crate::{backends, endpoint};
 use anyhow::Result;
 use host_adapters_delivery::drain::{Drain, Ended};
 use host_adapters_delivery::redrive::Redriver;
+use host_adapters_delivery::retry::Backoff;
 use host_adapters_platform::clock::Clock;
 use host_adapters_sources::{Resource, Source, SourceContext, Status};
 use std::net::SocketAddr;
@@ -63,6 +64,9 @@ pub struct Options {
     pub service_key: Option<PathBuf>,
     /// The backends of the platform.
     pub runtime_config: RuntimeConfig,
+    /// The shortest wait before a source tries again: [`SHORTEST`](host_adapters_delivery::retry::SHORTEST), and less in
+    /// tests, which do not wait for seconds.
+    pub shortest_wait: Duration,
 }
 
 /// A running host.
@@ -96,7 +100,8 @@ pub async fn start(app: App, options: &Options, metrics: Metrics, tracing: Traci
     let components = Components::load(&app, &options.data, &backends, tracing.clone()).await?;
     let components = Arc::new(components);
     let dispatcher = Dispatcher::new(components.runtime().clone(), tracing);
-    let sources = sources(&app, &backends, &dispatcher);
+    let backoff = Backoff::new().with_shortest(options.shortest_wait);
+    let sources = sources(&app, &backends, &dispatcher, backoff);
 
     let health = Health::new({
         let sources = sources.clone();
@@ -156,12 +161,17 @@ impl Running {
     }
 }
 
-fn sources(app: &App, backends: &backends::Backends, dispatcher: &Dispatcher) -> Vec<Arc<dyn Source>> {
+fn sources(
+    app: &App,
+    backends: &backends::Backends,
+    dispatcher: &Dispatcher,
+    backoff: Backoff,
+) -> Vec<Arc<dyn Source>> {
     let mut sources = Vec::new();
     let real = |bucket: &String| (bucket.clone(), backends.platform.objects.real_name(bucket));
     let buckets = Arc::new(app.host.declared.buckets.iter().map(real).collect());
     let context = SourceContext::new("", Arc::new(dispatcher.clone()), backends.sources.clone());
-    let context = SourceContext { buckets, ..context };
+    let context = SourceContext { buckets, backoff, ..context };
     for component in app.components.values() {
         let context = context.of_worker(&component.id);
         sources.extend(component.sources.iter().map(|source| source.source(&context)));

@@ -55,6 +55,7 @@ fn adding_a_worker_works_as_written() {
     let manifest = std::fs::read_to_string(&path).unwrap();
     std::fs::write(path, format!("{manifest}\n{added}")).unwrap();
 
+    project.prepare_components();
     let commands = block(&section, "\nThen:", "sh");
     let (preparing, invoking) = commands.trim_end().rsplit_once('\n').unwrap();
     preparing.lines().for_each(|line| drop(run(&project, line)));

@@ -3,6 +3,8 @@
 #![allow(non_snake_case, reason = "names that begin with a line of docs/delivery.md")]
 
 use super::statuses::{RETRY_SCORE, SAVE_ENTRIES, UPSERT_USERS, hasty};
+use axum::Router;
+use axum::http::StatusCode;
 use fake_services::Faults;
 use host_adapters::manifest::{App, SourceConfig};
 use host_adapters_delivery::OnReject;
@@ -11,8 +13,9 @@ use host_adapters_platform::{Access, DataStreamAccess, ObjectAccess, Received};
 use host_adapters_records::Attribute;
 use host_adapters_sources::event_of;
 use serde_json::{Value, json};
-use std::time::Duration;
-use tests::{OPERATOR_TOKEN, TestHost, entry, impatient, log, programs, wait, without_stream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tests::{OPERATOR_TOKEN, TestHost, entry, impatient, log, programs, serve, wait, without_stream};
 
 const USERS: &str = "userInfoQueue";
 
@@ -153,15 +156,23 @@ pub(super) async fn what_no_queue_takes(host: &TestHost) {
 /// The path of the upstream is wrong, so every request is answered with 404: an outage, in which nothing is given up.
 #[tokio::test]
 async fn point_2_point_16_a_wrong_path_pauses_the_source_and_gives_nothing_up() {
+    const RECORDS: usize = 30;
+    let requests = Arc::<AtomicUsize>::default();
+    let counted = requests.clone();
+    let no_such_path = move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+        std::future::ready(StatusCode::NOT_FOUND)
+    };
+    let upstream = serve(Router::new().fallback(no_such_path)).await;
     let host = TestHost::with(|app| {
         without_stream(app);
         impatient(app);
         let entry = app.host.services.iter_mut().find(|service| service.name == "entry").unwrap();
-        entry.upstream.push(&host_adapters::manifest::Value::plain("/no/such/path".to_owned()));
+        entry.upstream = host_adapters::manifest::Value::plain(upstream);
     })
     .await;
-    let bodies: Vec<_> = (0..30).map(|n| super::change("INSERT", &sized(&format!("fan-{n}"), 1), "event")).collect();
-    let items: Vec<_> = (0..30).map(|n| sized(&format!("fan-{n}"), 1)).collect();
+    let items: Vec<_> = (0..RECORDS).map(|n| sized(&format!("fan-{n}"), 1)).collect();
+    let bodies: Vec<_> = items.iter().map(|item| super::change("INSERT", item, "event")).collect();
     host.put_entries(&items).await;
     host.queue("saveEntriesQueue", &bodies).await;
     let reason = wait::eventually("the pause", async || host.paused("save-entries").await).await;
@@ -169,10 +180,14 @@ async fn point_2_point_16_a_wrong_path_pauses_the_source_and_gives_nothing_up() 
         reason.contains("service:entry POST /{campaignId}/entries: every request is answered with 404"),
         "{reason}"
     );
-    // Longer than three attempts take.
-    tokio::time::sleep(Duration::from_secs(15)).await;
+    // Refused batches are halved, so an attempt of a record makes two requests at most.
+    wait::eventually("more requests than three attempts make", async || {
+        (requests.load(Ordering::Relaxed) > 3 * 2 * RECORDS).then_some(())
+    })
+    .await;
     assert!(host.paused("save-entries").await.is_some());
-    assert_eq!((host.depth("saveEntriesQueue").await, host.depth("saveEntriesQueueDlq").await), (30, 0));
+    let depths = (host.depth("saveEntriesQueue").await, host.depth("saveEntriesQueueDlq").await);
+    assert_eq!(depths, (RECORDS as u64, 0));
 }
 
 /// One record for each kind of failure that can end a record (429 cannot, 2.3): what it is, its worker and body, the faults, and what its

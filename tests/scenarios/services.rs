@@ -99,18 +99,20 @@ async fn point_2_a_refused_score_becomes_a_dead_letter_and_costs_no_other() {
 /// Among good answers, a 500 is the record's own.
 #[tokio::test]
 async fn point_6_one_refused_profile_becomes_a_dead_letter_and_costs_no_other() {
-    for refusal in [400, 500] {
-        let host = host().await;
-        host.faults(Service::User, Faults { poison: vec!["fan-4".to_owned()], refusal, ..Faults::default() });
-        let bodies: Vec<_> = fans(10).iter().map(|fan| json!({ "globalUserId": fan }).to_string()).collect();
-        host.queue("userInfoQueue", &bodies).await;
-        let dead_letter = dead_letter(&host, "userInfoQueue").await;
-        assert_eq!(dead_letter["body"], bodies[4]);
-        let reason = format!("the user service refused with status {refusal}: refused on demand");
-        assert_eq!(attribute(&dead_letter, "reason"), reason);
-        for fan in fans(10) {
-            assert_eq!(host.profile(&fan).await.is_object(), fan != "fan-4", "{fan}");
-        }
+    tokio::join!(one_refused_profile(400), one_refused_profile(500));
+}
+
+async fn one_refused_profile(refusal: u16) {
+    let host = host().await;
+    host.faults(Service::User, Faults { poison: vec!["fan-4".to_owned()], refusal, ..Faults::default() });
+    let bodies: Vec<_> = fans(10).iter().map(|fan| json!({ "globalUserId": fan }).to_string()).collect();
+    host.queue("userInfoQueue", &bodies).await;
+    let dead_letter = dead_letter(&host, "userInfoQueue").await;
+    assert_eq!(dead_letter["body"], bodies[4]);
+    let reason = format!("the user service refused with status {refusal}: refused on demand");
+    assert_eq!(attribute(&dead_letter, "reason"), reason);
+    for fan in fans(10) {
+        assert_eq!(host.profile(&fan).await.is_object(), fan != "fan-4", "{fan}");
     }
 }
 

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::OnceLock;
+use std::time::Duration;
 use tempfile::TempDir;
 use tokio::sync::Mutex;
 
@@ -193,6 +194,8 @@ pub fn client() -> Client {
 
 /// The most instances of a worker in tests.
 const MAX_INSTANCES: usize = 2;
+/// A tenth of what it is otherwise: the tests wait for outages to be over, and for what is tried again.
+const SHORTEST_WAIT: Duration = Duration::from_millis(100);
 
 /// Few instances, and one where one is enough: the tests of one process have several hosts at once, and Linux gives a
 /// process memory maps for some 300 instances.
@@ -232,6 +235,7 @@ async fn start(mut app: App, folder: &TempDir, runtime_config: RuntimeConfig) ->
         limits: HttpLimits::default(),
         service_key: None,
         runtime_config,
+        shortest_wait: SHORTEST_WAIT,
     };
     app::start(app, &options, metrics, Tracing::from_env().unwrap()).await.unwrap()
 }

@@ -35,11 +35,16 @@ pub fn beside_others() -> RwLockReadGuard<'static, ()> {
     MACHINE.read().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Makes the data folder of a host, if it is not there. Its compiled components are those of all tests' hosts: without them
-/// each host compiles for ten seconds and more.
+/// The compiled components of all tests' hosts. Without them each host compiles for ten seconds and more.
+pub fn compiled() -> PathBuf {
+    let folder = project().join("target/compiled-for-tests");
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// Makes the data folder of a host, if it is not there, with the compiled components of all.
 pub fn make_data(folder: &Path) {
-    let (shared, compiled) = (project().join("target/compiled-for-tests"), folder.join("compiled"));
-    std::fs::create_dir_all(&shared).unwrap();
+    let (shared, compiled) = (compiled(), folder.join("compiled"));
     std::fs::create_dir_all(folder).unwrap();
     if !compiled.exists() {
         std::os::unix::fs::symlink(shared, compiled).unwrap();

@@ -22,6 +22,11 @@ const COPIED: [&str; 10] = [
     "xtask",
 ];
 
+/// Folders of the target folder: native programs; what compiles components, such as macros; components.
+const NATIVE: &str = "release";
+const GUEST_HOST: &str = "guest";
+const GUEST: &str = "wasm32-wasip2/guest";
+
 /// A copy of the project, and a target folder for it.
 pub struct ProjectCopy {
     folder: PathBuf,
@@ -74,16 +79,25 @@ impl ProjectCopy {
         std::fs::write(path, text).unwrap();
     }
 
-    /// Prepares a fast build: the project's own crates are not optimised, and dependencies that are compiled already are
-    /// taken from the project's target folder. Cargo compiles the rest.
+    /// Prepares a fast build of everything: the project's own crates are not optimised, and dependencies that are compiled
+    /// already are taken from the project's target folder. Cargo compiles the rest.
     pub fn prepare(&self) {
+        self.prepare_profiles(&[NATIVE, GUEST_HOST, GUEST]);
+    }
+
+    /// The same for components alone.
+    pub fn prepare_components(&self) {
+        self.prepare_profiles(&[GUEST_HOST, GUEST]);
+    }
+
+    fn prepare_profiles(&self, profiles: &[&str]) {
         let ours = self.packages();
         // Crate by crate: a setting for all would change the build scripts of dependencies, and so everything that needs
         // them.
         let unoptimised = ours.iter().map(|name| format!("[profile.release.package.{name}]\nopt-level = 0\n"));
         self.add(".cargo/config.toml", &unoptimised.collect::<String>());
         let ours = ours.into_iter().map(|name| name.replace('-', "_")).collect();
-        for profile in ["release", "guest", "wasm32-wasip2/guest"] {
+        for profile in profiles {
             for part in ["deps", "build", ".fingerprint"] {
                 let from = programs::target().join(profile).join(part);
                 let entries = std::fs::read_dir(&from).into_iter().flatten().map(|entry| entry.unwrap().file_name());

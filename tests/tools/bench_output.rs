@@ -3,7 +3,7 @@
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::process::Command;
-use tests::programs::{bench_host, host_adapters, project};
+use tests::programs::{bench_host, compiled, host_adapters, project};
 
 /// The keys of the object that `--json` prints.
 const KEYS: &[&str] = &[
@@ -42,6 +42,7 @@ const KEYS: &[&str] = &[
 fn every_figure_is_printed() {
     let mut bench = Command::new(bench_host());
     bench.args(["--quick", "--rounds", "1", "--json"]).env("HOST_ADAPTERS_BIN", host_adapters());
+    bench.env("BENCH_COMPILED", compiled());
     let output = bench.current_dir(project()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let figures: Value = serde_json::from_slice(&output.stdout).unwrap();

@@ -12,7 +12,10 @@ pub const LONGEST: Duration = Duration::from_secs(60);
 
 /// Draws the waits of one source. Clones share their randomness, so that a seed decides all of them.
 #[derive(Clone)]
-pub struct Backoff(Arc<Mutex<StdRng>>);
+pub struct Backoff {
+    random: Arc<Mutex<StdRng>>,
+    shortest: Duration,
+}
 
 impl Backoff {
     /// Waits drawn from the system's randomness.
@@ -22,14 +25,25 @@ impl Backoff {
 
     /// The same waits for the same seed.
     pub fn seeded(seed: u64) -> Self {
-        Self(Arc::new(Mutex::new(StdRng::seed_from_u64(seed))))
+        Self { random: Arc::new(Mutex::new(StdRng::seed_from_u64(seed))), shortest: SHORTEST }
+    }
+
+    /// The same with another shortest wait, from which the others grow: tests of a whole host do not wait for seconds.
+    #[must_use]
+    pub fn with_shortest(self, shortest: Duration) -> Self {
+        Self { shortest: shortest.min(LONGEST), ..self }
+    }
+
+    /// The shortest wait: [`SHORTEST`] unless another was set.
+    pub fn shortest(&self) -> Duration {
+        self.shortest
     }
 
     /// The wait after `failures` failures in a row (at least 1): between 1 s and `2^failures` s, never above 60 s. It
     /// is drawn from the whole range, so that many waiters spread out instead of coming back together.
     pub fn after(&self, failures: u32) -> Duration {
-        let ceiling = SHORTEST.saturating_mul(2u32.saturating_pow(failures.max(1))).min(LONGEST);
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).random_range(SHORTEST..=ceiling)
+        let ceiling = self.shortest.saturating_mul(2u32.saturating_pow(failures.max(1))).min(LONGEST);
+        self.random.lock().unwrap_or_else(PoisonError::into_inner).random_range(self.shortest..=ceiling)
     }
 }
 
@@ -61,6 +75,18 @@ mod tests {
                 prop_assert_eq!(one.after(failures), other.after(failures));
             }
         }
+    }
+
+    #[test]
+    fn all_waits_grow_from_the_shortest() {
+        let shortest = Duration::from_millis(100);
+        let backoff = Backoff::seeded(1).with_shortest(shortest);
+        for failures in 1..6 {
+            let wait = backoff.after(failures);
+            assert!(wait >= shortest && wait <= shortest * 2u32.pow(failures), "{failures}: {wait:?}");
+        }
+        let longest = Backoff::seeded(1).with_shortest(LONGEST * 2);
+        assert_eq!((longest.shortest(), longest.after(1)), (LONGEST, LONGEST));
     }
 
     #[test]

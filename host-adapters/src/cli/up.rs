@@ -10,6 +10,7 @@ use crate::telemetry::{self, Tracing, logs};
 use anyhow::Result;
 use clap::Args;
 use clap::builder::RangedI64ValueParser;
+use host_adapters_delivery::retry::SHORTEST;
 use host_adapters_failpoint as failpoint;
 use host_adapters_failpoint::Failpoint;
 use serde_json::json;
@@ -49,6 +50,9 @@ pub(crate) struct Options {
     /// `side-effect`, `delete`, …), without finishing anything.
     #[arg(long, value_name = "KIND:N", hide = true)]
     abort_at_step: Option<Failpoint>,
+    /// For tests: the shortest wait before a source tries again, in milliseconds.
+    #[arg(long, value_name = "MS", hide = true, value_parser = clap::value_parser!(u64).range(1..=60_000))]
+    shortest_wait_ms: Option<u64>,
 }
 
 impl Options {
@@ -131,6 +135,7 @@ pub(super) async fn serve<F: Future<Output = ()> + Send + 'static>(
         limits: (&options.limits).into(),
         service_key: options.service_key,
         runtime_config,
+        shortest_wait: options.shortest_wait_ms.map_or(SHORTEST, Duration::from_millis),
     };
     let running = app::start(app, &start, metrics, tracing.clone()).await?;
     let following = tokio::spawn(follow(running.components.clone()));

@@ -10,8 +10,8 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 use tests::components::{component, stamped};
-use tests::programs;
 use tests::workers;
+use tests::{programs, wait};
 use toml_edit::DocumentMut;
 
 /// Longer than any drain or test takes.
@@ -309,5 +309,10 @@ async fn use_every_secret(up: &Up) {
     assert!(up.platform("identity/verify", "planted-6f1e-check-eligibility", verify).await.1["Err"].is_object());
     assert_eq!(up.queues(&[], "planted-6f1e-operator").code, 0);
     // The change is queued, and its delivery fails because no service runs. The test needs the log of that too.
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    let log = up.folder.path().join("stderr");
+    let is_about = |line: &str| line.contains("circuit breaker opened") && line.contains("sqs:saveEntriesQueue");
+    wait::eventually("the outage in the log", async || {
+        std::fs::read_to_string(&log).unwrap().lines().any(is_about).then_some(())
+    })
+    .await;
 }

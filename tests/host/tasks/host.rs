@@ -11,6 +11,10 @@ use tokio::process::Command;
 
 pub const OPERATOR: &str = "operator-token";
 pub const OUTSIDER: &str = "outsider-token";
+/// Nothing listens here.
+const NOWHERE: &str = "http://127.0.0.1:1";
+/// What is tried again waits a tenth of what it does otherwise.
+const SHORT_WAITS: &str = "--shortest-wait-ms 100";
 
 /// The running host.
 pub struct Errands {
@@ -22,17 +26,22 @@ pub struct Errands {
 
 impl Errands {
     pub async fn start() -> Self {
-        Self::with_upstream("http://127.0.0.1:1").await
+        Self::with_upstream(NOWHERE).await
     }
 
     /// Starts the host with the service `upstream` at an address.
     pub async fn with_upstream(upstream: &str) -> Self {
-        Self::with(upstream, "").await
+        Self::with(upstream, SHORT_WAITS).await
+    }
+
+    /// Starts a host with the usual waits, which are long enough to be seen.
+    pub async fn with_usual_waits() -> Self {
+        Self::with(NOWHERE, "").await
     }
 
     /// Starts a host that aborts at a durable step.
     pub async fn that_aborts_at(step: &str) -> Self {
-        Self::with("http://127.0.0.1:1", &format!("--abort-at-step {step}")).await
+        Self::with(NOWHERE, &format!("{SHORT_WAITS} --abort-at-step {step}")).await
     }
 
     async fn with(upstream: &str, options: &str) -> Self {
@@ -52,17 +61,28 @@ impl Errands {
     pub async fn kill_and_start(self) -> Self {
         let Self { child, http, upstream, folder } = self;
         drop(child);
-        let child = up(&folder, &upstream, "").await;
+        let child = up(&folder, &upstream, SHORT_WAITS).await;
         Self { child, http, upstream, folder }
     }
 
-    /// Drains the host, and starts it on the same data once it has ended.
-    pub async fn drain_and_start(self) -> Self {
+    /// Begins to drain the host.
+    pub async fn drain(&self) {
         let pid = Pid::from_raw(self.child.id() as i32).unwrap();
         kill_process(pid, Signal::TERM).unwrap();
-        wait::eventually("the end of the drain", async || self.log().contains(r#""message":"stopped""#).then_some(()))
-            .await;
+        self.logs("draining", 1).await;
+    }
+
+    /// Starts the host on the same data once its drain has ended.
+    pub async fn start_after_drain(self) -> Self {
+        self.logs("stopped", 1).await;
         self.kill_and_start().await
+    }
+
+    /// Waits until the log has so many lines with this message.
+    pub async fn logs(&self, message: &str, count: usize) {
+        let line = format!(r#""message":"{message}""#);
+        let has_all = async || (self.log().matches(&line).count() >= count).then_some(());
+        wait::eventually(&format!("{count} lines with {line}"), has_all).await;
     }
 
     /// The host's log so far.
@@ -135,11 +155,11 @@ pub async fn answer(request: RequestBuilder) -> (u16, Value) {
     (status, serde_json::from_slice(&response.bytes().await.unwrap()).unwrap_or_default())
 }
 
-/// `up`, with a short drain.
+/// `up`, with a drain that is short, and long enough for a machine that stalls to end a call.
 async fn up(folder: &TempDir, upstream: &str, options: &str) -> Child {
     let file = |name: &str| folder.path().join(name);
     let mut command = Command::new("sh");
-    command.args(["-c", &format!("exec \"$0\" \"$@\" --drain-secs 3 {options}")]).arg(programs::host_adapters());
+    command.args(["-c", &format!("exec \"$0\" \"$@\" --drain-secs 5 {options}")]).arg(programs::host_adapters());
     command.env("SPIN_VARIABLE_UPSTREAM", upstream).env("LOG_LEVEL", "INFO");
     let log = File::options().create(true).append(true).open(file("stderr")).unwrap();
     Child::run(&mut command, &file("spin.toml"), &file("data"), log.into()).await

@@ -5,10 +5,13 @@
 mod commands;
 mod host;
 
+use axum::Router;
 use host::{Errands, OPERATOR, OUTSIDER, answer};
 use reqwest::Method;
 use serde_json::{Value, json};
-use tests::wait;
+use std::sync::Arc;
+use tests::{serve, wait};
+use tokio::sync::Notify;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_execution_has_an_answer_or_an_error() {
@@ -169,7 +172,7 @@ async fn d13_11__a_host_that_was_killed_resumes_its_executions() {
     let begun = host.begin("a", r#"{"do":"wait","times":1,"ms":50000}"#).await;
     host.becomes("a", "running").await;
     // The worker has been called.
-    wait::eventually("the call", async || host.log().contains(r#""message":"errand""#).then_some(())).await;
+    host.logs("errand", 1).await;
     let host = host.kill_and_start().await;
     let ended = host.becomes("a", "succeeded").await;
     assert_eq!((&ended["id"], &ended["attempts"], &ended["failures"]), (&begun["id"], &json!(2), &json!(0)));
@@ -204,13 +207,23 @@ async fn d13_1__an_execution_survives_a_crash_at_each_step() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn d13_10__a_drain_releases_what_takes_longer() {
-    let host = Errands::start().await;
-    host.begin("short", r#"{"do":"wait","times":9,"ms":1500}"#).await;
+    let answers = Arc::new(Notify::new());
+    let answered = answers.clone();
+    // A service that answers when the test says so.
+    let service = move || {
+        let answered = answered.clone();
+        async move {
+            answered.notified().await;
+            "{}"
+        }
+    };
+    let host = Errands::with_upstream(&serve(Router::new().fallback(service)).await).await;
+    host.begin("short", r#"{"do":"call","service":"upstream"}"#).await;
     host.begin("long", r#"{"do":"wait","times":1,"ms":50000}"#).await;
-    for name in ["short", "long"] {
-        host.becomes(name, "running").await;
-    }
-    let host = host.drain_and_start().await;
+    host.logs("errand", 2).await;
+    host.drain().await;
+    answers.notify_one();
+    let host = host.start_after_drain().await;
     assert_eq!(host.becomes("short", "succeeded").await["attempts"], 1);
     let long = host.becomes("long", "succeeded").await;
     assert_eq!((&long["attempts"], &long["failures"]), (&json!(2), &json!(0)));
@@ -236,7 +249,7 @@ async fn d13_9__a_service_that_is_down_pauses_the_source() {
     assert_eq!(host.show("b").await["paused"]["reason"], "service:upstream", "why it does not begin");
     let (_, list) = host.ask(Method::GET, "errand", "").await;
     assert_eq!(list["executions"][0]["paused"]["reason"], "service:upstream", "{list}");
-    let router = axum::Router::new().fallback(|| async { "{}" });
+    let router = Router::new().fallback(|| async { "{}" });
     let server = tokio::net::TcpListener::bind(address).await.unwrap();
     tokio::spawn(async move { axum::serve(server, router).await });
     for name in ["a", "b"] {
@@ -266,7 +279,7 @@ async fn d13_5__no_attempt_after_a_crash_has_the_number_of_an_earlier_one() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn d13_13__an_execution_waits_for_another_one_and_has_not_failed() {
-    let host = Errands::start().await;
+    let host = Errands::with_usual_waits().await;
     host.begin("a", r#"{"do":"busy","times":3}"#).await;
     let waiting = wait::eventually("the wait", async || {
         let shown = host.show("a").await;

@@ -23,13 +23,14 @@ impl Effort {
 /// One thing to measure.
 pub type Measure<'a> = &'a mut dyn FnMut() -> Result<f64>;
 
-/// Measures in rounds A B A B …; the first round warms up and does not count. Returns the median of each.
+/// Measures in rounds A B A B …; the first round warms up and does not count, and is left out where no figure does. Returns
+/// the median of each.
 ///
 /// # Errors
 /// The first error of a measure.
 pub fn interleaved<const N: usize>(effort: Effort, mut measures: [Measure<'_>; N]) -> Result<[f64; N]> {
     let mut taken: [Vec<f64>; N] = std::array::from_fn(|_| Vec::with_capacity(effort.rounds));
-    for round in 0..=effort.rounds {
+    for round in effort.of(0, 1)..=effort.rounds {
         for (measure, taken) in measures.iter_mut().zip(&mut taken) {
             let value = measure()?;
             if round > 0 {
@@ -72,9 +73,12 @@ mod tests {
             order.borrow_mut().push('b');
             Ok(7.0)
         };
-        let medians = interleaved(Effort { rounds: 3, quick: true }, [&mut first, &mut second]).unwrap_or_default();
+        let medians = interleaved(Effort { rounds: 3, quick: false }, [&mut first, &mut second]).unwrap_or_default();
         assert_eq!(medians, [2.0, 7.0]);
         assert_eq!(*order.borrow(), "abababab");
+        let mut once = || Ok(1.0);
+        let quick = interleaved(Effort { rounds: 1, quick: true }, [&mut once, &mut second]).unwrap_or_default();
+        assert_eq!((quick, order.borrow().as_str()), ([1.0, 7.0], "ababababb"));
     }
 
     #[test]

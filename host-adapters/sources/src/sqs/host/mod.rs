@@ -49,8 +49,6 @@ const LONG_POLL: Duration = Duration::from_secs(20);
 const PORTION: usize = 500;
 /// Most messages that are received for a probe: one call of SQS returns no more.
 const PROBE: usize = 10;
-/// How long to wait for them. Without waiting, SQS asks only some of its servers.
-const PROBE_WAIT: Duration = Duration::from_secs(1);
 
 /// A queue that feeds a worker.
 pub struct SqsSource {
@@ -255,7 +253,9 @@ impl Poller {
         if hands.batcher.waiting_mut().is_empty()
             && let Some(permit) = self.breakers.intake.try_enter()
         {
-            let receive = self.receive_with(permit, self.batch.size.min(PROBE), PROBE_WAIT);
+            // Without waiting, SQS asks only some of its servers.
+            let wait = self.settler.backoff.shortest();
+            let receive = self.receive_with(permit, self.batch.size.min(PROBE), wait);
             let received = tokio::select! {
                 biased;
                 () = drain.stopping() => Vec::new(),
