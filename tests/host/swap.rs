@@ -217,6 +217,33 @@ async fn a_file_that_changes_is_swapped_and_a_bad_one_refused() {
     watching.abort();
 }
 
+/// As `cp -p` and `mv` do it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn case_25_a_file_of_the_same_length_and_time_is_swapped_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("save-entries.wasm");
+    let whole = component("save-entries");
+    std::fs::write(&file, &whole).unwrap();
+    let source = file.clone();
+    let host = TestHost::with(move |app| app.components.get_mut("save-entries").unwrap().source = source).await;
+    let watching = tokio::spawn(host_adapters::components::watch::components(host.running().components.clone()));
+    let first = served_by(&host).await;
+    // At its first look the watcher takes every file for a changed one. Once this one serves, it knows the file.
+    write_by_renaming(&file, &stamped(&whole, "one"));
+    let second = changed(&host, &first).await;
+
+    let before = file.metadata().unwrap();
+    let other = folder.path().join("other");
+    std::fs::write(&other, stamped(&whole, "two")).unwrap();
+    let opened = std::fs::File::options().append(true).open(&other).unwrap();
+    opened.set_modified(before.modified().unwrap()).unwrap();
+    std::fs::rename(&other, &file).unwrap();
+    let after = file.metadata().unwrap();
+    assert_eq!((after.len(), after.modified().unwrap()), (before.len(), before.modified().unwrap()));
+    changed(&host, &second).await;
+    watching.abort();
+}
+
 /// A version that an operator sent serves until the file changes, and a file may serve as several workers.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_version_that_an_operator_sent_stays_until_the_file_changes() {
