@@ -367,13 +367,14 @@ async fn perform(
         redriven += settled.redriven;
     };
     let is_disturbed = !disturbed.is_empty();
+    let mut without_effect = Vec::new();
     if is_disturbed {
         progress.announce("wrong addresses, a deploy, slow and old profiles");
         let usual = || {
             faults::end(stage.fakes);
             faults::set(stage.fakes, options);
         };
-        stage.disturbance(options).happen(&world, &load, disturbed, usual).await?;
+        without_effect = stage.disturbance(options).happen(&world, &load, disturbed, usual).await?.missing();
         phases.end("disturbances");
     }
     let scores = Scores::new(&world, options.seed);
@@ -417,6 +418,9 @@ async fn perform(
     let mut findings = check::check(&world, &outcomes, changes, &snapshot);
     if !poison_found {
         findings.failures.add(Kind::DeadLetter, "poison", "it is not a dead letter");
+    }
+    for disturbance in without_effect {
+        findings.failures.add(Kind::Undisturbed, "disturbances", disturbance);
     }
     if let Some(unsettled) = unsettled {
         findings.failures.add(Kind::Unsettled, "replication", unsettled);
