@@ -15,7 +15,7 @@ use crate::options::Options;
 use crate::phases::Phases;
 use crate::pipeline::{self, Pipeline};
 use crate::progress::Progress;
-use crate::redrive::redrive;
+use crate::redrive::{self, redrive};
 use crate::report::{Report, Sent};
 use crate::resolver::Resolver;
 use crate::scoring::{self, Course, Scores, Scoring};
@@ -422,6 +422,7 @@ async fn perform(
     for disturbance in without_effect {
         findings.failures.add(Kind::Undisturbed, "disturbances", disturbance);
     }
+    redrive::check(redriven, host.restarts(), options, &mut findings.failures);
     if let Some(unsettled) = unsettled {
         findings.failures.add(Kind::Unsettled, "replication", unsettled);
     }
