@@ -61,7 +61,7 @@ fn is_unavailable<T>(answer: &Result<T, CacheError>) -> bool {
     matches!(answer, Err(CacheError::Unavailable(_)))
 }
 
-/// With one such wait at a time, p95 stays below 100 ms.
+/// The tests above show that only probes wait for it, so p95 stays below 100 ms.
 #[tokio::test]
 async fn point_12_by_default_a_command_is_given_up_after_50_ms() {
     assert!(RedisConfig::default().timeout_ms <= 50);
