@@ -85,8 +85,8 @@ pub fn check_range(range: ByteRange) -> Result<ByteRange> {
     }
 }
 
-/// Whether an etag can be that of a version. Others cannot be asked for in the header `If-Match` (RFC 9110, 8.8.3), and an
-/// empty one is of none.
+/// Whether an etag can be that of a version. An empty one is of none, and others cannot be asked for in the header
+/// `If-Match` (RFC 9110, 8.8.3).
 pub fn is_etag(etag: &str) -> bool {
     (1..=MAX_ETAG_BYTES).contains(&etag.len()) && etag.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'"')
 }

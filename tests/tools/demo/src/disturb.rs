@@ -18,7 +18,8 @@ use std::time::{Duration, Instant};
 
 /// For how long the addresses are wrong.
 const WRONG: Duration = Duration::from_secs(10);
-/// How much longer they may stay wrong until a request finds that out: on a slow machine nothing may have been sent yet.
+/// How much longer they may stay wrong until a request finds that out: on a slow machine nothing may have been sent
+/// yet.
 const FELT_WITHIN: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(100);
 /// What the Entry Service answers meanwhile.

@@ -44,8 +44,8 @@ pub async fn redrive_of(
     Ok(redriven)
 }
 
-/// Nothing becomes a dead letter in vain: kills may use up attempts, and so may failing services and an event log that is
-/// down. Wrong addresses, slow services and deploys may not.
+/// Checks that there was a reason for dead letters that were sent back: kills, failing services and an event log that is
+/// down may use up attempts. Wrong addresses, slow services and deploys may not.
 pub fn check(redriven: u64, restarts: u64, options: &Options, failures: &mut Failures) {
     let is_due = restarts > 0 || options.faults || options.event_log_down > 0;
     if redriven > 0 && !is_due {
