@@ -2,11 +2,16 @@
 
 #![allow(non_snake_case, reason = "names that begin with a line of docs/delivery.md")]
 
-use backend_embedded::{Embedded, OpenError};
+use backend_embedded::{Embedded, FanOut, OpenError};
+use host_adapters_platform::clock::Clock;
 use host_adapters_platform::task::ExecutionState;
-use host_adapters_platform::{Checkpoint, TableBackend};
+use host_adapters_platform::{
+    Checkpoint, Declared, QueueSpec, SubscriptionSpec, TableBackend, TopicBackend, TopicSpec,
+};
+use host_adapters_records::Attribute;
 use host_adapters_records::queue::Message;
 use host_adapters_records::table::{BatchGet, Key};
+use host_adapters_records::topic::TopicMessage;
 use rusqlite::Connection;
 use serde_json::json;
 use std::sync::Arc;
@@ -395,6 +400,36 @@ async fn d4_20__a_worker_begins_at_a_time() {
 async fn d4_22__what_is_packed_is_taken_apart() {
     let (store, _folder) = data_streams();
     kinesis_source::takes_what_is_packed_apart(store).await;
+}
+
+/// By the store's own topics and by those over queues of another backend. No other test has a topic of this name.
+#[tokio::test]
+async fn a_message_that_no_subscription_matches_is_counted() {
+    const UNMATCHED: &str = "unmatched";
+    let filter = Some(json!({ "type": ["MARKET"] }).to_string());
+    let subscriptions = vec![SubscriptionSpec { filter, ..SubscriptionSpec::of_all(QUEUE) }];
+    let declared = Declared {
+        queues: [(QUEUE.to_owned(), QueueSpec::default())].into(),
+        topics: [(UNMATCHED.to_owned(), TopicSpec { subscriptions })].into(),
+        ..Declared::default()
+    };
+    let (metrics, folder) = (tests::metrics(), tempfile::tempdir().unwrap());
+    let store = Arc::new(Embedded::open(&folder.path().join("store"), &declared).unwrap());
+    let fan_out = FanOut::open(&declared, store.clone(), Clock::wall()).unwrap();
+    let topics: [&dyn TopicBackend; 2] = [&*store, &fan_out];
+    let of_type =
+        |name: &str| TopicMessage { body: "body".to_owned(), attributes: vec![Attribute::text("type", name)] };
+    for (topic, counted) in topics.into_iter().zip(1..) {
+        let answers = topic.publish_batch(UNMATCHED, vec![of_type("MARKET"), of_type("VENUE")]).await.unwrap();
+        assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+        let shown = metrics.render();
+        let mut lines = shown.lines().filter(|line| line.starts_with("registration_left_out_total"));
+        let line = lines.find(|line| line.contains("topic:unmatched")).unwrap_or_default();
+        assert!(
+            line.contains("no subscription matches") && line.ends_with(&format!(" {counted}")),
+            "{counted}: {shown}"
+        );
+    }
 }
 
 /// The embedded store with a clock that runs.

@@ -22,7 +22,7 @@ macro_rules! scripted_cases {
             ],
             streams: [
                 lists_all_pages_of_shards, holds_parents_before_children, renews_an_expired_iterator,
-                goes_on_behind_trimmed_records, ends_with_a_closed_shard, tells_who_removed_an_item,
+                goes_on_behind_trimmed_records, ends_with_a_closed_shard, case_07_tells_who_removed_an_item,
                 leaves_out_what_is_not_a_change_of_ours, refuses_a_stream_without_images, reports_a_lasting_throttle,
             ],
             documents: [

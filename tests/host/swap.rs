@@ -197,12 +197,7 @@ async fn a_file_that_changes_is_swapped_and_a_bad_one_refused() {
     // First half of the file, then all of it: the half is refused, the whole file serves.
     let third = stamped(&whole, "watched again");
     std::fs::write(&file, &third[..100_000]).unwrap();
-    let refused = || tests::log::lines("message", "component refused, the previous version serves on");
-    let file_name = file.display().to_string();
-    wait::eventually("a refusal", async || {
-        refused().into_iter().find(|line| line["error"].as_str().is_some_and(|error| error.contains(&file_name)))
-    })
-    .await;
+    refusal_of(&file).await;
     assert_eq!(served_by(&host).await, second);
     std::fs::write(&file, &third).unwrap();
     let third = changed(&host, &second).await;
@@ -214,6 +209,49 @@ async fn a_file_that_changes_is_swapped_and_a_bad_one_refused() {
     tokio::time::sleep(std::time::Duration::from_millis(500)).await;
     let now = version(&host, "save-entries").await;
     assert_eq!((&now["digest"], &now["since"]), (&json!(third), &since));
+    watching.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn point_17_a_file_that_becomes_another_components_is_refused_and_the_one_before_serves_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("save-entries.wasm");
+    std::fs::write(&file, component("save-entries")).unwrap();
+    let source = file.clone();
+    let host = TestHost::with(move |app| app.components.get_mut("save-entries").unwrap().source = source).await;
+    let watching = tokio::spawn(host_adapters::components::watch::components(host.running().components.clone()));
+    let before = served_by(&host).await;
+    write_by_renaming(&file, &component("retry-score"));
+    let reason = refusal_of(&file).await;
+    assert!(reason.contains("is the component retry-score, not save-entries"), "{reason}");
+    assert_eq!(served_by(&host).await, before);
+    watching.abort();
+}
+
+/// As `cp -p` and `mv` do it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn case_25_a_file_of_the_same_length_and_time_is_swapped_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("save-entries.wasm");
+    let whole = component("save-entries");
+    std::fs::write(&file, &whole).unwrap();
+    let source = file.clone();
+    let host = TestHost::with(move |app| app.components.get_mut("save-entries").unwrap().source = source).await;
+    let watching = tokio::spawn(host_adapters::components::watch::components(host.running().components.clone()));
+    let first = served_by(&host).await;
+    // At its first look the watcher takes every file for a changed one. Once this one serves, it knows the file.
+    write_by_renaming(&file, &stamped(&whole, "one"));
+    let second = changed(&host, &first).await;
+
+    let before = file.metadata().unwrap();
+    let other = folder.path().join("other");
+    std::fs::write(&other, stamped(&whole, "two")).unwrap();
+    let opened = std::fs::File::options().append(true).open(&other).unwrap();
+    opened.set_modified(before.modified().unwrap()).unwrap();
+    std::fs::rename(&other, &file).unwrap();
+    let after = file.metadata().unwrap();
+    assert_eq!((after.len(), after.modified().unwrap()), (before.len(), before.modified().unwrap()));
+    changed(&host, &second).await;
     watching.abort();
 }
 
@@ -255,6 +293,14 @@ async fn a_version_that_an_operator_sent_stays_until_the_file_changes() {
         wait::eventually(worker, async || (version(&host, worker).await["digest"] == *built).then_some(())).await;
     }
     watching.abort();
+}
+
+/// Why the watcher refused a file, as the log says.
+async fn refusal_of(file: &Path) -> String {
+    let file_name = file.display().to_string();
+    let refused = || tests::log::lines("message", "component refused, the previous version serves on");
+    let reasons = || refused().into_iter().filter_map(|line| line["error"].as_str().map(str::to_owned));
+    wait::eventually("a refusal", async || reasons().find(|reason| reason.contains(&file_name))).await
 }
 
 fn write_by_renaming(file: &Path, wasm: &[u8]) {

@@ -2,9 +2,11 @@
 
 use super::cached_in;
 use super::redis_server::{Manner, RedisServer};
-use backend_redis::Redis;
+use backend_redis::{Redis, RedisConfig};
+use host_adapters_platform::{Declared, Opened};
 use host_adapters_records::cache::{CacheBackend, CacheError};
 use serde_json::{Value, json};
+use std::path::Path;
 use std::time::{Duration, Instant};
 use tests::workers::fixture;
 use tests::{Fan, TestHost, wait};
@@ -57,6 +59,22 @@ async fn point_12_a_redis_that_answers_too_late() {
 
 fn is_unavailable<T>(answer: &Result<T, CacheError>) -> bool {
     matches!(answer, Err(CacheError::Unavailable(_)))
+}
+
+/// The tests above show that only probes wait for it, so p95 stays below 100 ms.
+#[tokio::test]
+async fn point_12_by_default_a_command_is_given_up_after_50_ms() {
+    assert!(RedisConfig::default().timeout_ms <= 50);
+    let server = RedisServer::start(Manner::Hung).await;
+    let config = cached_in(&server.url);
+    let (_, backend) = config.backends().next().unwrap();
+    let Ok(Opened::Cache(cache)) = backend.open(&Declared::default(), Path::new("unused")).await else {
+        panic!("a cache cannot be opened");
+    };
+    wait::eventually("the connection", async || (server.count("PING") == 1).then_some(())).await;
+    // Of two time-outs that are over on a slow machine, the command's own counts.
+    let answer = tokio::time::timeout(Duration::from_secs(1), cache.get("a")).await;
+    assert_eq!(answer, Ok(Err(CacheError::Unavailable("no answer within 50ms".to_owned()))));
 }
 
 #[tokio::test]

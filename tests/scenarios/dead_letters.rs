@@ -71,7 +71,11 @@ fn sized(fan: &str, bytes: usize) -> Value {
 /// With spin.toml as it is.
 #[tokio::test]
 async fn case_08_a_large_entry_and_its_deletion_are_replicated() {
-    let host = TestHost::start().await;
+    large_entry(&TestHost::start().await).await;
+}
+
+/// An entry of 270 kB, then its deletion.
+pub(super) async fn large_entry(host: &TestHost) {
     host.put_entry(&sized("large", 270_000)).await;
     host.replicated(CAMPAIGN, "large", UPDATED).await;
     let held = host.entry(CAMPAIGN, "large").await;
@@ -83,21 +87,26 @@ async fn case_08_a_large_entry_and_its_deletion_are_replicated() {
     }
 }
 
-/// Two images of 200 kB, given up.
 #[tokio::test]
 async fn case_08_a_change_of_large_images_is_given_up_whole() {
-    let host = TestHost::with(|app| {
-        let component = app.components.get_mut("enqueue-entries").unwrap();
-        component.source = programs::guest_as("probe", "enqueue-entries");
-        component.grants.tables.insert("demand-table".to_owned(), Access::Read);
-        component.grants.documents.insert("campaigns".to_owned(), Access::Read);
-        component.grants.objects.insert("unused".to_owned(), ObjectAccess::default());
-        component.grants.data_streams.insert("unused".to_owned(), DataStreamAccess::Put);
-        component.grants.topics.insert("unused".to_owned());
-        component.grants.services.insert("entry".to_owned());
-        component.grants.identity = true;
-    })
-    .await;
+    large_images(&TestHost::with(probing).await).await;
+}
+
+/// A worker that does what the records say, in the place of enqueue-entries.
+pub(super) fn probing(app: &mut App) {
+    let component = app.components.get_mut("enqueue-entries").unwrap();
+    component.source = programs::guest_as("probe", "enqueue-entries");
+    component.grants.tables.insert("demand-table".to_owned(), Access::Read);
+    component.grants.documents.insert("campaigns".to_owned(), Access::Read);
+    component.grants.objects.insert("unused".to_owned(), ObjectAccess::default());
+    component.grants.data_streams.insert("unused".to_owned(), DataStreamAccess::Put);
+    component.grants.topics.insert("unused".to_owned());
+    component.grants.services.insert("entry".to_owned());
+    component.grants.identity = true;
+}
+
+/// Two images of 200 kB, given up, on a host of [`probing`].
+pub(super) async fn large_images(host: &TestHost) {
     let item = |fill: &str| {
         let mut item = sized("large", 0);
         item["do"] = "reject".into();
@@ -107,7 +116,7 @@ async fn case_08_a_change_of_large_images_is_given_up_whole() {
     };
     host.put_entry(&item("a")).await;
     host.put_entry(&item("b")).await;
-    let dead = dead_letters(&host, "enqueueEntriesDlq", 2).await;
+    let dead = dead_letters(host, "enqueueEntriesDlq", 2).await;
     let modify = dead.iter().find(|dead_letter| dead_letter["body"].as_str().unwrap().contains("MODIFY")).unwrap();
     let envelope: Value = serde_json::from_str(modify["body"].as_str().unwrap()).unwrap();
     assert_eq!((&envelope["payload"]["oldImage"], &envelope["payload"]["newImage"]), (&item("a"), &item("b")));

@@ -47,7 +47,6 @@ const DYNAMODB: Shape = Shape {
     event: || fixture(include_str!("../fixtures/events/dynamodb-stream.json")),
     record: "/Records/0",
     needed: &[
-        "/eventID",
         "/eventName",
         "/userIdentity",
         "/dynamodb/SequenceNumber",

@@ -26,6 +26,16 @@ async fn case_03_unreadable_bodies_become_dead_letters_with_their_bodies_and_rea
     dead_letters::unreadable_bodies(&host(|_| ()).await).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn case_08_a_large_entry_and_its_deletion_are_replicated() {
+    dead_letters::large_entry(&host(|_| ()).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn case_08_a_change_of_large_images_is_given_up_whole() {
+    dead_letters::large_images(&host(dead_letters::probing).await).await;
+}
+
 /// DynamoDB keeps what SQS does not take.
 #[tokio::test(flavor = "multi_thread")]
 #[allow(non_snake_case, reason = "begins with a line of docs/delivery.md")]

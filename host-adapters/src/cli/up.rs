@@ -167,3 +167,29 @@ fn announce(addresses: Addresses) -> Result<()> {
     writeln!(stdout, "{line}")?;
     Ok(stdout.flush()?)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Up {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    /// The tests of connections and of the drain set shorter limits.
+    #[test]
+    fn case_12_connections_end_within_a_minute_and_the_drain_before_kubernetes_kills_by_default() {
+        let Options { limits, drain_secs, .. } = Up::try_parse_from(["up"]).unwrap().options;
+        assert!(drain_secs < 30, "{drain_secs} s");
+        let limits = HttpLimits::from(&limits);
+        // The head is checked at intervals of half of its time.
+        let head = limits.header_timeout + limits.header_timeout / 2;
+        for limit in [head, limits.body_timeout, limits.write_timeout, limits.idle_timeout] {
+            assert!(limit < Duration::from_secs(60), "{limits:?}");
+        }
+    }
+}

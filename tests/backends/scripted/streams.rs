@@ -157,7 +157,7 @@ pub async fn ends_with_a_closed_shard() {
     assert_eq!((last.records.len(), last.next), (1, None), "its last records come with its end");
 }
 
-pub async fn tells_who_removed_an_item() {
+pub async fn case_07_tells_who_removed_an_item() {
     let removed = |identity: Value| {
         let mut record = record("1");
         record["eventName"] = json!("REMOVE");

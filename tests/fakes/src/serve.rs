@@ -200,6 +200,11 @@ impl FakeServices {
         self.users.count()
     }
 
+    /// How many requests a service answered so, `<operation> <status>`.
+    pub fn answered(&self, service: Service, answer: &str) -> u64 {
+        self.server(service).guard.answers().get(answer).copied().unwrap_or_default()
+    }
+
     /// Replaces the faults of a service.
     pub fn set_faults(&self, service: Service, faults: Faults) {
         self.server(service).guard.dice.set(faults);

@@ -1,10 +1,12 @@
 //! A file serves only as the component whose id it has.
 
+use super::up::refused;
 use super::{Outcome, run};
 use host_adapters_runtime::identity;
 use std::path::Path;
 use tests::components::component;
-use tests::programs;
+use tests::{manifest, programs};
+use toml_edit::value;
 
 /// A file that says nothing of which component it is.
 const FOREIGN: &[u8] = b"\0asm\x0d\0\x01\0";
@@ -73,4 +75,19 @@ fn point_17_invoke_refuses_another_workers_component() {
     assert_eq!((outcome.code, outcome.stdout.as_str()), (2, ""), "{outcome:?}");
     let said = "retry-score.wasm is the component retry-score, not save-entries; name the file of save-entries";
     assert!(outcome.stderr.contains(said), "{outcome:?}");
+}
+
+#[test]
+fn point_17_up_refuses_another_workers_component() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("spin.toml");
+    let other = programs::component("retry-score").display().to_string();
+    let text = manifest::changed(|manifest| manifest["component"]["save-entries"]["source"] = value(other.as_str()));
+    std::fs::write(&path, text).unwrap();
+    let (code, log) = refused(|command, _| {
+        command.arg("--manifest").arg(&path);
+    });
+    let said =
+        format!("save-entries: {other} is the component retry-score, not save-entries; name the file of save-entries");
+    assert!(code == 2 && log.contains(&said), "{code}: {log}");
 }

@@ -62,27 +62,7 @@ impl Up {
         log_level: &str,
         change: impl FnOnce(&mut Command, &Path),
     ) -> Self {
-        let jwks = folder.path().join("jwks.json");
-        std::fs::write(&jwks, r#"{"keys":[]}"#).unwrap();
-        let mut command = command();
-        command
-            .args(["up", "--listen", "127.0.0.1:0", "--gateway-listen", "127.0.0.1:0"])
-            .arg("--data")
-            .arg(folder.path())
-            .env("LOG_LEVEL", log_level)
-            .env("SPIN_VARIABLE_IDENTITY_JWKS", jwks)
-            .envs(
-                ["ENTRY", "USER", "CAMPAIGN"]
-                    .map(|it| (format!("SPIN_VARIABLE_{it}_SERVICE_UPSTREAM"), "http://127.0.0.1:1")),
-            )
-            .envs(secrets().into_iter().map(|(name, value)| (format!("SPIN_VARIABLE_{}", name.to_uppercase()), value)))
-            .stdout(Stdio::piped())
-            .stderr(File::create(folder.path().join("stderr")).unwrap());
-        change(&mut command, folder.path());
-        let mut child = command.spawn().unwrap();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        stdout.read_line(&mut line).unwrap();
+        let (child, stdout, line) = spawn(folder.path(), log_level, change);
         let listening: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
         assert_eq!(listening["event"], "listening");
         let url = |name: &str| format!("http://{}", listening[name].as_str().unwrap());
@@ -137,6 +117,50 @@ impl Up {
         let log = std::fs::read_to_string(self.folder.path().join("stderr")).unwrap();
         (status.code().unwrap(), rest, log)
     }
+}
+
+/// Starts a host that must not serve: returns its exit code and its log.
+pub(super) fn refused(change: impl FnOnce(&mut Command, &Path)) -> (i32, String) {
+    let folder = tempfile::tempdir().unwrap();
+    programs::make_data(folder.path());
+    let (mut child, _stdout, line) = spawn(folder.path(), "ERROR", change);
+    // Without a line the host has ended.
+    if !line.is_empty() {
+        child.kill().unwrap();
+    }
+    let status = child.wait().unwrap();
+    assert_eq!(line, "", "it serves");
+    (status.code().unwrap(), std::fs::read_to_string(folder.path().join("stderr")).unwrap())
+}
+
+/// Runs `up` on a folder; also returns its first line on stdout, once there is one or it has ended.
+fn spawn(
+    folder: &Path,
+    log_level: &str,
+    change: impl FnOnce(&mut Command, &Path),
+) -> (Child, BufReader<ChildStdout>, String) {
+    let jwks = folder.join("jwks.json");
+    std::fs::write(&jwks, r#"{"keys":[]}"#).unwrap();
+    let mut command = command();
+    command
+        .args(["up", "--listen", "127.0.0.1:0", "--gateway-listen", "127.0.0.1:0"])
+        .arg("--data")
+        .arg(folder)
+        .env("LOG_LEVEL", log_level)
+        .env("SPIN_VARIABLE_IDENTITY_JWKS", jwks)
+        .envs(
+            ["ENTRY", "USER", "CAMPAIGN"]
+                .map(|it| (format!("SPIN_VARIABLE_{it}_SERVICE_UPSTREAM"), "http://127.0.0.1:1")),
+        )
+        .envs(secrets().into_iter().map(|(name, value)| (format!("SPIN_VARIABLE_{}", name.to_uppercase()), value)))
+        .stdout(Stdio::piped())
+        .stderr(File::create(folder.join("stderr")).unwrap());
+    change(&mut command, folder);
+    let mut child = command.spawn().unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    stdout.read_line(&mut line).unwrap();
+    (child, stdout, line)
 }
 
 impl Drop for Up {

@@ -121,8 +121,9 @@ fn record(record: Value) -> Result<Option<Object>, String> {
     let key = object.key.replace('+', " ");
     let key = percent_decode(key.as_bytes()).decode_utf8();
     let key = key.map_err(|_| "s3.object.key: not UTF-8 once it is decoded")?.into_owned();
+    let e_tag = etag("s3.object.eTag", &object.e_tag)?;
     let event_name = event_name.trim_start_matches("s3:").to_owned();
-    Ok(Some(object_of(bucket.name, Described { key, ..object }, event_name, event_time)))
+    Ok(Some(object_of(bucket.name, Described { key, e_tag, ..object }, event_name, event_time)))
 }
 
 /// Other programs than S3 write `s3:` before it.
@@ -136,7 +137,7 @@ fn object_of(bucket: String, it: Described, event_name: String, event_time: Opti
         bucket,
         key,
         size: size.0.and_then(|size| size.number()),
-        etag: e_tag.trim_matches('"').to_owned(),
+        etag: e_tag,
         sequencer,
         version_id: version_id.0,
         event_name,
@@ -160,14 +161,31 @@ struct Detail {
     reason: Optional<String>,
 }
 
+/// `None` if it is not about a created object.
 fn event_bridge(event: Value) -> Option<Result<Object, String>> {
-    let is_created = event.get("detail-type").and_then(Value::as_str) == Some("Object Created");
-    is_created.then(|| {
-        let Bridged { time, detail: Detail { bucket, object, reason } } = json::from_value(event)?;
-        // The names of requests, of which a notification leaves `Object` out.
-        let request = reason.0.as_deref().unwrap_or("Put").replace("Object", "");
-        Ok(object_of(bucket.name, object, format!("ObjectCreated:{}", request.trim()), time))
-    })
+    let detail_type = event.get("detail-type").and_then(Value::as_str);
+    match detail_type.map(|detail_type| detail_type == "Object Created") {
+        Some(true) => Some(bridged(event)),
+        Some(false) => None,
+        None => Some(Err("detail-type: missing, or not a text".to_owned())),
+    }
+}
+
+fn bridged(event: Value) -> Result<Object, String> {
+    let Bridged { time, detail: Detail { bucket, object, reason } } = json::from_value(event)?;
+    let e_tag = etag("detail.object.etag", &object.e_tag)?;
+    // The names of requests, of which a notification leaves `Object` out.
+    let request = reason.0.as_deref().unwrap_or("Put").replace("Object", "");
+    let event_name = format!("ObjectCreated:{}", request.trim());
+    Ok(object_of(bucket.name, Described { e_tag, ..object }, event_name, time))
+}
+
+/// An etag without its quotation marks. An empty one is of no version, so no reader could ask for it.
+fn etag(field: &str, written: &str) -> Result<String, String> {
+    match written.trim_matches('"') {
+        "" => Err(format!("{field}: empty")),
+        etag => Ok(etag.to_owned()),
+    }
 }
 
 #[cfg(all(test, feature = "host"))]

@@ -98,7 +98,7 @@ rows! {
     }
 
     /// The record says itself what the service knows: here, who removed the item.
-    d4_16__a_change_is_handed_over_with_all_that_its_source_knows {
+    d4_16__case_07_a_change_is_handed_over_with_all_that_its_source_knows {
         let world = World::new(ack_all);
         world.streams.open("s", None);
         world.streams.remove("s", 7, r#"{"principalId":"dynamodb.amazonaws.com","type":"Service"}"#);

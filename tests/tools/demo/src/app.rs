@@ -15,7 +15,7 @@ use crate::options::Options;
 use crate::phases::Phases;
 use crate::pipeline::{self, EventLog, Pipeline};
 use crate::progress::Progress;
-use crate::redrive::redrive;
+use crate::redrive::{self, redrive};
 use crate::report::{Report, Sent};
 use crate::resolver::Resolver;
 use crate::scoring::{self, Course, Scores, Scoring};
@@ -373,13 +373,14 @@ async fn perform(
         redriven += settled.redriven;
     };
     let is_disturbed = !disturbed.is_empty();
+    let mut without_effect = Vec::new();
     if is_disturbed {
         progress.announce("wrong addresses, a deploy, slow and old profiles");
         let usual = || {
             faults::end(stage.fakes);
             faults::set(stage.fakes, options);
         };
-        stage.disturbance(options).happen(&world, &load, disturbed, usual).await?;
+        without_effect = stage.disturbance(options).happen(&world, &load, disturbed, usual).await?.missing();
         phases.end("disturbances");
     }
     let scores = Scores::new(&world, options.seed);
@@ -424,6 +425,10 @@ async fn perform(
     if !poison_found {
         findings.failures.add(Kind::DeadLetter, "poison", "it is not a dead letter");
     }
+    for disturbance in without_effect {
+        findings.failures.add(Kind::Undisturbed, "disturbances", disturbance);
+    }
+    redrive::check(redriven, host.restarts(), options, &mut findings.failures);
     if let Some(unsettled) = unsettled {
         findings.failures.add(Kind::Unsettled, "replication", unsettled);
     }

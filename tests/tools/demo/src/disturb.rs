@@ -14,10 +14,16 @@ use serde_json::json;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// For how long the addresses are wrong.
 const WRONG: Duration = Duration::from_secs(10);
+/// How much longer they may stay wrong until a request finds that out: on a slow machine nothing may have been sent
+/// yet.
+const FELT_WITHIN: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(100);
+/// What the Entry Service answers meanwhile.
+const REFUSAL: &str = "upsertEntries 404";
 /// When workers are replaced, from when the addresses became wrong.
 const DEPLOY: Duration = Duration::from_secs(3);
 /// How long the last registrations take to arrive.
@@ -58,19 +64,37 @@ impl Disturbance<'_> {
         load: &Arc<Load>,
         positions: Range<usize>,
         usual: impl Fn(),
-    ) -> Result<()> {
+    ) -> Result<Effects> {
         let rate = positions.len() as f64 / ARRIVALS.as_secs_f64();
+        let sent = world.registrations.get(positions.clone()).unwrap_or_default();
+        let is_due = sent.iter().any(|registration| registration.accepted_by().is_some());
+        let before = self.refused();
         self.lose_the_addresses();
         let meanwhile = async {
             tokio::time::sleep(DEPLOY).await;
-            self.deploy().await?;
+            let replaced = self.deploy().await?;
             tokio::time::sleep(WRONG - DEPLOY).await;
+            let refused = if is_due { Some(self.refused_since(before).await) } else { None };
             usual();
             self.slow_down();
-            anyhow::Ok(())
+            anyhow::Ok(Effects { refused, replaced })
         };
-        tokio::try_join!(load.open(positions, rate), meanwhile)?;
-        self.send_old_profiles(world).await
+        let (_, effects) = tokio::try_join!(load.open(positions, rate), meanwhile)?;
+        self.send_old_profiles(world).await?;
+        Ok(effects)
+    }
+
+    fn refused(&self) -> u64 {
+        self.fakes.answered(Service::Entry, REFUSAL)
+    }
+
+    /// Waits until requests were refused; returns how many, 0 if none was in time.
+    async fn refused_since(&self, before: u64) -> u64 {
+        let deadline = Instant::now() + FELT_WITHIN;
+        while self.refused() == before && Instant::now() < deadline {
+            tokio::time::sleep(POLL).await;
+        }
+        self.refused() - before
     }
 
     /// As a server answers that does not know the path, and as a proxy that has a page for any path.
@@ -93,19 +117,20 @@ impl Disturbance<'_> {
         self.fakes.set_faults(Service::User, faults);
     }
 
-    /// Replaces the workers by the same code under another digest.
-    async fn deploy(&self) -> Result<()> {
+    /// Replaces the workers by the same code under another digest; returns of each whether that serves now.
+    async fn deploy(&self) -> Result<Vec<(&'static str, bool)>> {
         let manifest = std::fs::read_to_string(self.manifest).context("reading the manifest")?;
         let manifest: toml_edit::DocumentMut = manifest.parse().context("reading the manifest")?;
         let folder = self.manifest.parent().unwrap_or(Path::new("."));
+        let mut replaced = Vec::new();
         for worker in REPLACED {
             let component = manifest.get("component").and_then(|it| it.get(worker));
             let source = component.and_then(|it| it.get("source")).and_then(|it| it.as_str());
             let file = folder.join(source.with_context(|| format!("the manifest names no file of {worker}"))?);
             let wasm = std::fs::read(&file).with_context(|| format!("reading {}", file.display()))?;
-            self.operator.swap(worker, stamped(wasm)).await?;
+            replaced.push((worker, self.operator.swap(worker, stamped(wasm)).await?));
         }
-        Ok(())
+        Ok(replaced)
     }
 
     /// Profiles that are years old, with other numbers.
@@ -127,6 +152,27 @@ impl Disturbance<'_> {
     }
 }
 
+/// What the disturbances did.
+pub struct Effects {
+    /// How many requests the Entry Service refused at the wrong address; `None` if nobody was to be replicated then.
+    refused: Option<u64>,
+    /// Of each worker to be replaced, whether it was.
+    replaced: Vec<(&'static str, bool)>,
+}
+
+impl Effects {
+    /// A sentence for each disturbance that had no effect.
+    pub fn missing(&self) -> Vec<String> {
+        let unfelt = (self.refused == Some(0)).then(|| {
+            let secs = (WRONG + FELT_WITHIN).as_secs();
+            format!("no request was answered with 404 in the {secs} s in which the Entry Service's address was wrong")
+        });
+        let left = self.replaced.iter().filter(|(_, changed)| !changed);
+        let left = left.map(|(worker, _)| format!("{worker} was not replaced: the file that was sent served already"));
+        unfelt.into_iter().chain(left).collect()
+    }
+}
+
 /// The component with a custom section more, which changes nothing but its digest.
 fn stamped(mut wasm: Vec<u8>) -> Vec<u8> {
     const SECTION: &[u8] = b"\x00\x0a\x06deploydem";
@@ -143,6 +189,18 @@ mod tests {
         assert_eq!(positions(50_000), 49_600..50_000);
         assert_eq!(positions(100), 80..100);
         assert_eq!(positions(3), 3..3);
+    }
+
+    #[test]
+    fn a_disturbance_without_effect_is_told() {
+        let missing =
+            |refused, replaced: &[(&'static str, bool)]| Effects { refused, replaced: replaced.into() }.missing();
+        assert!(missing(Some(1), &[("save-entries", true)]).is_empty() && missing(None, &[]).is_empty());
+        let told = missing(Some(0), &[("enqueue-entries", true), ("save-entries", false)]);
+        assert!(
+            matches!(&told[..], [unfelt, left] if unfelt.contains("404") && left.starts_with("save-entries ")),
+            "{told:?}"
+        );
     }
 
     #[test]

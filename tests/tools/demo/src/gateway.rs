@@ -142,10 +142,11 @@ impl Gateway {
         Ok(outcomes.filter(|outcome| outcome.get("outcome").is_some_and(|name| name == "redriven")).count() as u64)
     }
 
-    /// Replaces a worker of the host.
-    pub async fn swap(&self, worker: &str, wasm: Vec<u8>) -> Result<()> {
+    /// Replaces a worker of the host; returns whether another version serves now.
+    pub async fn swap(&self, worker: &str, wasm: Vec<u8>) -> Result<bool> {
         let answer: Result<Value, Error> = self.post(&format!("/operator/swap/{worker}"), wasm).await?;
-        answer.map(drop).map_err(|error: Error| anyhow!("replacing {worker}: {error}"))
+        let swapped = answer.map_err(|error: Error| anyhow!("replacing {worker}: {error}"))?;
+        Ok(swapped.get("changed").and_then(Value::as_bool) == Some(true))
     }
 
     async fn operate<T: DeserializeOwned>(&self, deed: &str, arguments: &Value) -> Result<T> {

@@ -1,6 +1,8 @@
 //! Sends dead letters back once: kills of the host may use up all receives of a message that is in order.
 
+use crate::check::{Failures, Kind};
 use crate::gateway::Gateway;
+use crate::options::Options;
 use crate::poison;
 use crate::progress::Progress;
 use anyhow::Result;
@@ -40,4 +42,36 @@ pub async fn redrive_of(
     }
     bar.finish_and_clear();
     Ok(redriven)
+}
+
+/// Checks that there was a reason for dead letters that were sent back: kills, failing services and an event log that is
+/// down may use up attempts. Wrong addresses, slow services and deploys may not.
+pub fn check(redriven: u64, restarts: u64, options: &Options, failures: &mut Failures) {
+    let is_due = restarts > 0 || options.faults || options.event_log_down > 0;
+    if redriven > 0 && !is_due {
+        let needless =
+            format!("{redriven} were sent back and succeeded, in a run in which nothing may use up attempts");
+        failures.add(Kind::DeadLetter, "dead letters", needless);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    fn found(redriven: u64, restarts: u64, options: &[&str]) -> usize {
+        let mut failures = Failures::default();
+        check(redriven, restarts, &Options::parse_from([&["demo"][..], options].concat()), &mut failures);
+        failures.of(Kind::DeadLetter).len()
+    }
+
+    #[test]
+    fn dead_letters_are_a_failure_where_nothing_makes_any() {
+        assert_eq!((found(1, 0, &[]), found(1, 0, &["--failed-scores", "0.1"]), found(0, 0, &[])), (1, 1, 0));
+        let due: [(u64, &[&str]); 3] = [(1, &[]), (0, &["--faults"]), (0, &["--event-log-down", "20"])];
+        for (restarts, options) in due {
+            assert_eq!(found(1, restarts, options), 0, "{options:?}");
+        }
+    }
 }

@@ -16,7 +16,7 @@ use delivery::Published;
 use host_adapters_filter::SubscriptionFilter;
 use host_adapters_platform::names::unknown;
 use host_adapters_platform::topic::check_message;
-use host_adapters_platform::{Declared, Result, SubscriptionSpec, TopicBackend, TopicSpec};
+use host_adapters_platform::{Declared, Result, SubscriptionSpec, TopicBackend, TopicSpec, left_out};
 use host_adapters_records::queue::Message;
 use host_adapters_records::topic::TopicMessage;
 use rusqlite::Connection;
@@ -34,6 +34,8 @@ pub(super) struct Topics(HashMap<String, Arc<Topic>>);
 
 /// A topic.
 struct Topic {
+    /// As what it leaves out is counted: `topic:dataSns`.
+    source: String,
     arn: String,
     subscriptions: Vec<Subscription>,
 }
@@ -53,8 +55,8 @@ impl Topics {
             let subscriptions = spec.subscriptions.iter().map(|it| Subscription::compile(it, &queues));
             let subscriptions = subscriptions.collect::<std::result::Result<Vec<_>, String>>();
             let refused = |problem| OpenError::Topic { topic: name.clone(), problem };
-            let arn = format!("arn:aws:sns:embedded:000000000000:{name}");
-            Ok((name.clone(), Arc::new(Topic { arn, subscriptions: subscriptions.map_err(refused)? })))
+            let (source, arn) = (format!("topic:{name}"), format!("arn:aws:sns:embedded:000000000000:{name}"));
+            Ok((name.clone(), Arc::new(Topic { source, arn, subscriptions: subscriptions.map_err(refused)? })))
         };
         declared.topics.iter().map(compile).collect::<std::result::Result<_, _>>().map(Self)
     }
@@ -76,14 +78,15 @@ impl Subscription {
     }
 }
 
-/// The deliveries of a message: the index of its answer, and for each queue the message that it gets.
+/// The deliveries of a message, at least one: the index of its answer, and for each queue the message that it gets.
 struct Deliveries {
     place: usize,
     messages: Vec<(String, Message)>,
 }
 
 impl Topic {
-    /// The answer to each message as far as it is known, and the deliveries of those that are right.
+    /// The answer to each message as far as it is known, and the deliveries of those that are right. A message that no
+    /// subscription matches ends here, as in SNS, and is counted.
     fn deliveries(&self, messages: Vec<TopicMessage>, now_ms: i64) -> (Vec<Result<String>>, Vec<Deliveries>) {
         let (mut answers, mut deliveries) = (Vec::with_capacity(messages.len()), Vec::with_capacity(messages.len()));
         for (place, message) in messages.into_iter().enumerate() {
@@ -94,9 +97,12 @@ impl Topic {
             let id = Uuid::new_v4().to_string();
             let published = Published { topic_arn: &self.arn, id: &id, message: &message, now_ms };
             let matching = self.subscriptions.iter().filter(|it| published.is_for(it.filter.as_ref()));
-            let messages = matching.map(|it| (it.queue.clone(), published.delivery(it.is_raw))).collect();
+            let messages: Vec<_> = matching.map(|it| (it.queue.clone(), published.delivery(it.is_raw))).collect();
             answers.push(Ok(id));
-            deliveries.push(Deliveries { place, messages });
+            match messages.is_empty() {
+                true => left_out(&self.source, "no subscription matches"),
+                false => deliveries.push(Deliveries { place, messages }),
+            }
         }
         (answers, deliveries)
     }
@@ -135,10 +141,6 @@ impl TopicBackend for Embedded {
                 for (queue, message) in messages {
                     job.push((self.names.queue(&queue)?, message));
                 }
-            }
-            // Nobody may get any of them.
-            if job.is_empty() {
-                continue;
             }
             if let Err(error) = self.deliver(job).await {
                 for place in places {

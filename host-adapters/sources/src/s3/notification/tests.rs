@@ -151,6 +151,34 @@ fn a_malformed_record_is_named_and_costs_no_other() {
     );
 }
 
+/// An event of another type is nobody's; one without a type may be about an object.
+#[test]
+fn an_event_of_event_bridge_without_its_type_is_malformed() {
+    let typeless = "detail-type: missing, or not a text\n";
+    let mut event = bridged("Object Created", "PutObject");
+    for wrong in [Value::Null, json!(7), json!(["Object Created"])] {
+        event["detail-type"] = wrong;
+        assert_eq!(shown(&event.to_string()), typeless);
+    }
+    event.as_object_mut().unwrap().remove("detail-type");
+    assert_eq!(shown(&event.to_string()), typeless);
+    for wrong in UNREADABLE {
+        let event = bridged("WRONG", "PutObject").to_string().replace("\"WRONG\"", wrong);
+        assert_eq!(shown(&event), typeless);
+    }
+}
+
+#[test]
+fn an_empty_etag_is_malformed() {
+    for empty in ["", "\"\""] {
+        let record = record("ObjectCreated:Put", json!({"key": "a", "size": 3, "eTag": empty}));
+        assert_eq!(shown(&notification(&[record]).to_string()), "Records[0]: s3.object.eTag: empty\n");
+        let mut event = bridged("Object Created", "PutObject");
+        event["detail"]["object"]["etag"] = json!(empty);
+        assert_eq!(shown(&event.to_string()), "detail.object.etag: empty\n");
+    }
+}
+
 #[test]
 fn case_02_what_no_reader_needs_costs_no_object() {
     let mut timed = put("a");

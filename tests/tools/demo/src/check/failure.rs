@@ -63,6 +63,8 @@ pub enum Kind {
     DeadLetter,
     /// Work was still in progress when nothing changed.
     Unsettled,
+    /// A disturbance had no effect, so the run does not show what it is for.
+    Undisturbed,
 }
 
 /// One failure.
