@@ -62,7 +62,7 @@ pub async fn find(
     let mut known: HashSet<_> = reserved.into_iter().chain(plans.codes().into_keys().map(str::to_owned)).collect();
     for code in reserve(ports, selection, wanted, missing, go_on).await? {
         if !known.insert(code.clone()) {
-            let message = "the code service has reserved a code anew that was reserved before: it may be another fan's";
+            let message = "the code service reserved a code twice: it may be another fan's";
             return Err(Failed::Later(message.to_owned()));
         }
         codes.push(code);
@@ -152,7 +152,8 @@ async fn claims(ports: &impl Ports, selection: &Selection, owned: &[(&str, &str)
     owned.iter().enumerate().map(claim).collect()
 }
 
-/// The code that a fan's entry holds, if it does: also what is no code, which save-selections does not replace.
+/// The code in a fan's entry, if it has one. A value that is not a code counts, too: save-selections does not replace
+/// it.
 fn held(entry: &str, fan: &str) -> Result<Option<Value>, Failed> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]

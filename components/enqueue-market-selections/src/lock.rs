@@ -169,8 +169,7 @@ impl Lock {
             Err(error) => Some(error),
         };
         if let Some(error) = failed {
-            ports
-                .warn("Market not given back: it stays held until its time is over", json!({"problem": error.message}));
+            ports.warn("Market lock not released; it expires", json!({"problem": error.message}));
         }
     }
 

@@ -46,7 +46,7 @@ fn log_lost(ports: &impl Ports, selection: &Selection, lost: &[(&Told<'_>, Error
             "taskId": selection.task_id, "marketId": selection.market_id, "lost": lost.len(), "globalUserIds": fans,
             "problem": problem,
         });
-        ports.error("Fans not told, whose messages are wrong in themselves", data);
+        ports.error("Fans not told: their messages are invalid", data);
     }
 }
 
@@ -93,7 +93,7 @@ mod tests {
         assert_eq!((told.first(), told.last()), (Some(&"first".to_owned()), losers.last()));
         let logs = world.logs.borrow();
         let [(message, data)] = logs.as_slice() else { unreachable!("{logs:?}") };
-        assert_eq!(message, "Fans not told, whose messages are wrong in themselves");
+        assert_eq!(message, "Fans not told: their messages are invalid");
         assert_eq!((&data["lost"], &data["globalUserIds"]), (&json!(2), &json!(["u\u{fffe}", "loser-7\u{ffff}"])));
     }
 

@@ -126,10 +126,10 @@ impl<P: Ports> Refresh<'_, P> {
             ports.warn("Selections not queued", json!({"problem": error.message, "refresh": self.data()}));
             error.disposition()
         })?;
-        // All of them: the refresh goes on behind them, and nothing else tells of them.
+        // Every lost fan is logged: the refresh continues after them, and nothing else reports them.
         for (fans, problem) in messages::lines(&lost, |(fan, _)| fan.as_str()) {
             let data = json!({"globalUserIds": fans, "problem": problem, "refresh": self.data()});
-            ports.error("Winners not queued, whose messages are wrong in themselves", data);
+            ports.error("Winners not queued: their messages are invalid", data);
         }
         self.queued += winners.len() - lost.len();
         self.left_out += read - winners.len();

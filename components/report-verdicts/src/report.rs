@@ -181,7 +181,7 @@ async fn confirm(ports: &impl Ports, parts: &[Part<'_>]) -> Vec<Posted> {
     for ((_, campaign, _), posted) in parts.iter().zip(&all_posted) {
         if let Posted::Failed(why) = posted {
             let data = json!({"campaignId": campaign.id, "problem": format!("{why:?}")});
-            ports.warn("Report not noted: Slack is told again", data);
+            ports.warn("Report not recorded; Slack gets it again", data);
         }
     }
     all_posted

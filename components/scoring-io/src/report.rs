@@ -64,8 +64,9 @@ impl<P: Ports> Loader<'_, P> {
         self.store(state).await
     }
 
-    /// Has the campaigns reported of which rows are put and which are not stored: those that are, the call for the file's
-    /// next version reports. What is expected of them is not known; they are told when their counts stand still.
+    /// Starts reports for the campaigns that have queued rows but are not stored. Their expected counts are unknown, so
+    /// they are reported when their counts stand still. The stored ones are reported by the call for the file's next
+    /// version.
     pub(crate) async fn report_unstored(&self, state: &State) -> Result<(), Disposition> {
         let is_stored = |id: &String| state.stored.as_ref().is_some_and(|stored| stored.campaigns.contains(id));
         let unstored = state.progress.campaigns.iter().filter(|id| !is_stored(id));

@@ -1,6 +1,6 @@
 //! Counts fans by their score items, each fan once.
 //!
-//! An item that gets a stronger name is written anew before the old one is removed ([`crate::save`]), so for a moment a
+//! An item that gets a stronger name is rewritten before the old one is removed ([`crate::save`]), so for a moment a
 //! fan has two or three. The strongest one has the names of the others.
 
 use crate::fan::{Name, SCORE};

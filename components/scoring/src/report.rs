@@ -184,7 +184,8 @@ pub fn decide(received: Received<'_>, counts: Totals, told: Option<&Told>, now_m
     Decision::Post { claim, text, confirmation: confirmation(message, id, counts), rest }
 }
 
-/// Says in the table that a message is telling, on condition that what was told, and who tells, is as it was read.
+/// Claims a campaign's report for a message in the table, on condition that the told counts and the teller are
+/// unchanged since they were read.
 fn claim(message: &Message, id: &str, told: Option<&Told>, now_ms: u64) -> Change {
     let change = Change::of(key(&message.campaign_id)).set("teller", id).set("claimedMs", now_ms);
     let Some(told) = told else { return change.if_absent("pk") };
@@ -401,7 +402,7 @@ mod tests {
         let missing = totals(1_199, 0, 0);
         let Decision::Later(copy) = decide_at(5, missing, None) else { panic!("a copy") };
         assert_eq!(copy, looked(message(), missing));
-        // The copy's own time does not begin the ten minutes anew.
+        // The copy's own time does not restart the ten minutes.
         let again = Received { message: &copy, id: "other", sent_ms: SENT_MS + 60_000 };
         assert_eq!(decide(again, missing, None, SENT_MS + PATIENCE_MS - 1), Decision::Later(copy.clone()));
         assert!(matches!(decide(again, totals(1, 0, 0), None, SENT_MS + PATIENCE_MS), Decision::Post { .. }));

@@ -9,10 +9,10 @@
 //! - [`ServiceStatus`]: what the status of a service's answer means; [`service_error_code`]: what its refusal says itself.
 //! - [`json`]: reading payloads, with errors that name the field.
 
-mod answer;
 pub mod appsync;
 mod attribute;
 mod call_error;
+mod disposition;
 pub mod endpoint;
 mod event;
 pub mod json;
@@ -22,9 +22,9 @@ mod service_status;
 pub mod source_name;
 mod text;
 
-pub use answer::{Disposition, Failure, Retry, UNANSWERED, gravest};
 pub use attribute::{Attribute, AttributeValue};
 pub use call_error::CallError;
+pub use disposition::{Disposition, Failure, Retry, UNANSWERED, gravest};
 pub use event::{Event, Payload};
 pub use request::{Request, Response};
 pub use service_error::service_error_code;

@@ -246,7 +246,7 @@ pub(super) fn own_tool<'r, 'd>(fields: &mut Fields<'r, 'd>) -> Option<Fields<'r,
     let mut tools = fields.table("tool")?;
     for name in tools.keys().filter(|name| *name != TOOL && is_close(name, TOOL)).collect::<Vec<_>>() {
         let at = tools.key_place(name).unwrap_or_else(|| tools.span.clone());
-        tools.diagnostic(&at, format!("tool.{name} is read by nobody; write tool.{TOOL}"));
+        tools.diagnostic(&at, format!("tool.{name} is unknown; write tool.{TOOL}"));
     }
     tools.table(TOOL)
 }

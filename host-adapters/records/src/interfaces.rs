@@ -178,7 +178,7 @@ pub mod queue {
 /// Records of `documents`.
 pub mod documents {
     record! {
-        /// What a find looks for, and what of it.
+        /// A query.
         FindQuery {
             /// A MongoDB filter as JSON text.
             filter: String,
@@ -214,7 +214,7 @@ pub mod documents {
     }
 
     record! {
-        /// What an update came upon.
+        /// Result of an update.
         UpdateResult {
             /// How many documents the filter found, 0 or 1.
             matched: u64,

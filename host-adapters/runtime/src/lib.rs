@@ -11,7 +11,6 @@
 
 #![deny(missing_docs)]
 
-mod answer;
 mod bindings;
 mod budget;
 pub mod call;
@@ -33,6 +32,7 @@ pub mod preinit;
 pub mod registry;
 mod request;
 pub mod requirements;
+mod response;
 mod state;
 mod turn;
 

@@ -6,7 +6,7 @@ use crate::component::{ComponentSpec, LoadError, Version};
 use crate::engine::{self, EpochTicker, RuntimeConfig, Shared, SharedHost};
 use crate::pool::{Job, Pool, Retired};
 use crate::state::State;
-use crate::{answer, instance};
+use crate::{instance, response};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use host_adapters_event::{Request, Response};
@@ -175,7 +175,7 @@ impl Runtime {
     pub async fn batch(&self, component: &str, events: Vec<Event>) -> Called<Vec<Disposition>> {
         let mut called = self.call(component, |reply| Job::Batch { events, reply }).await;
         for disposition in called.result.iter_mut().flatten() {
-            if let Some(reason) = answer::reason(disposition) {
+            if let Some(reason) = response::reason(disposition) {
                 self.hide_secrets(component, reason);
             }
         }

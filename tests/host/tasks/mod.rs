@@ -182,7 +182,7 @@ async fn d13_11__a_host_that_was_killed_resumes_its_executions() {
 async fn d13_1__an_execution_survives_a_crash_at_each_step() {
     const INPUT: &str = r#"{"do":"fail","times":1}"#;
     let steps =
-        ["receive:1", "answer:1", "answer:2", "side-effect:1", "before-commit:1", "commit:1", "before-commit:3"];
+        ["receive:1", "response:1", "response:2", "side-effect:1", "before-commit:1", "commit:1", "before-commit:3"];
     for step in steps.into_iter().chain(["commit:3", "before-commit:5", "commit:5"]) {
         let host = Errands::that_aborts_at(step).await;
         // The response to the start may be lost with the host.

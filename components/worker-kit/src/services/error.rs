@@ -62,7 +62,7 @@ pub enum ServiceError {
         message: String,
     },
     /// The host has no such service, or no address of it.
-    #[error("the {service} service is not there: {message}")]
+    #[error("the {service} service is not configured: {message}")]
     NotThere {
         /// `entry`, `user`, …
         service: &'static str,
@@ -224,7 +224,7 @@ mod tests {
             .assert_eq(&told(ErrorKind::Invalid, None));
         expect!["the entry service cannot be called: as the host says -> retry None"]
             .assert_eq(&told(ErrorKind::Denied, None));
-        expect!["the entry service is not there: as the host says -> retry None"]
+        expect!["the entry service is not configured: as the host says -> retry None"]
             .assert_eq(&told(ErrorKind::NotFound, None));
     }
 

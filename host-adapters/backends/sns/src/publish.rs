@@ -27,7 +27,8 @@ type Answers = Vec<(usize, Result<String>)>;
 impl Sns {
     /// Returns each message's id, or its error.
     pub(super) async fn publish_all(&self, topic: &str, messages: Vec<TopicMessage>) -> Result<Vec<Result<String>>> {
-        // A name that is not declared is the caller's mistake. A topic that is not there is the operator's: an outage.
+        // A name that is not declared is the caller's fault. A declared topic that does not exist is the operator's: an
+        // outage.
         self.names.real(topic)?;
         let arn = self.arn(topic).await.map_err(missing_is_an_outage)?;
         let mut answers = Vec::with_capacity(messages.len());

@@ -8,15 +8,15 @@ use host_adapters_platform::Result;
 use host_adapters_platform::task::{NextAttempt, TaskAttempt, TaskBackend, TaskError, TaskFailure};
 use std::time::Duration;
 
-/// The error of an attempt that is to be tried again: a state machine retries it, with a longer wait each time.
+/// Error of an attempt that may succeed later. A state machine retries it, with a longer wait each time.
 pub const RETRYABLE: &str = "Registration.Retryable";
-/// The error of an execution that has failed for good.
+/// Error of an execution that cannot succeed.
 pub const FAILED: &str = "Registration.Failed";
-/// The error of an attempt that its host gave up because it ends: a state machine retries it at once, and does not count
-/// it with others.
+/// Error of an attempt that a stopping host gave up. A state machine retries it at once and does not count it with
+/// other errors.
 pub const DRAINED: &str = "Registration.Drained";
-/// The error of an attempt whose execution waits for something that another one has now: a state machine retries it soon,
-/// and does not count it with others.
+/// Error of an attempt that waits for a busy resource. A state machine retries it soon and does not count it with other
+/// errors.
 pub const WAITING: &str = "Registration.Waiting";
 
 /// Most characters of a cause. The service takes 32,768 ([SendTaskFailure]), but a map keeps the causes of all its items in

@@ -123,7 +123,7 @@ impl<T: Send + 'static> Waiting<T> {
     }
 }
 
-/// One who waits, counted until it has something or gives up.
+/// A waiting runner. It is counted until it receives something or gives up.
 struct Taker<'a, T: Send + 'static> {
     waiting: &'a Waiting<T>,
     waits: bool,

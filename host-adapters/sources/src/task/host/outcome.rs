@@ -15,7 +15,7 @@ pub enum Outcome {
     Succeeded(String),
     /// The attempt has failed.
     Failed(TaskFailure),
-    /// The execution waits for something that another one has now, as the cause says. The attempt is not a failure.
+    /// The execution waits for a resource that another one holds, which the cause names. The attempt is not a failure.
     Waiting(String),
     /// A dependency of the worker is down: the attempt says nothing about the execution.
     Outage {

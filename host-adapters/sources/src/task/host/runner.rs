@@ -205,7 +205,7 @@ impl Runner {
         let _in_flight = InFlight::new(&self.meter, 1);
         let timer = CallTimer::new(&self.worker, &self.source);
         let dispatched = self.dispatch.request(&self.worker, request).await;
-        failpoint::reached(Step::Answer);
+        failpoint::reached(Step::Response);
         let digest = dispatched.digest.clone();
         let outcome = Outcome::read(&self.worker, dispatched);
         timer.end(outcome.name());
