@@ -74,13 +74,14 @@ impl<P: Ports> Loader<'_, P> {
         self.send_reports(&unstored.map(message).collect::<Vec<_>>()).await
     }
 
-    /// Sends the messages. One that no queue takes costs no other: its campaign is not reported, which is an error in the log.
+    /// Sends the messages. An invalid one does not affect the others: its campaign is not reported, which is logged as
+    /// an error.
     async fn send_reports(&self, messages: &[Message]) -> Result<(), Disposition> {
         let body = |message: &Message| json!(message).to_string();
         let sent = messages::send(messages, body, async |bodies| self.ports.report(bodies).await).await;
         for (message, error) in sent.map_err(|error| error.disposition())? {
             let data = json!({"file": self.file.name(), "campaignId": message.campaign_id, "problem": error.message});
-            self.ports.error("Campaign not reported, whose message is wrong in itself", data);
+            self.ports.error("Campaign not reported: its message is invalid", data);
         }
         Ok(())
     }

@@ -34,8 +34,8 @@ struct Item {
 }
 
 impl Fans {
-    /// What an item counts as, and by how much: 1, or 0 for a fan who is counted. It is less than that for one whose weaker
-    /// names were counted as so many fans. `None` if it is no score.
+    /// The state that an item counts as, and by how much: 1, or 0 for a fan who is already counted; less for a fan
+    /// whose weaker names were counted as separate fans. `None` if it is not a score.
     pub fn count(&mut self, item: &str) -> Option<(Verification, i64)> {
         let Item { sk, verification, member_id, global_user_id, email } = serde_json::from_str(item).ok()?;
         if !sk.starts_with(SCORE) {

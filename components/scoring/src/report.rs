@@ -159,7 +159,7 @@ pub fn decide(received: Received<'_>, counts: Totals, told: Option<&Told>, now_m
     let stand_still = message.seen == Some(counts);
     let known = told.map_or(Totals::default(), |told| told.totals);
     let teller = told.and_then(|told| Some((told.teller.as_deref()?, told.claimed_ms)));
-    // Who is telling does so: a copy has another id, and would have to wait for it.
+    // The teller posts itself: a copy has another id, and would have to wait for the teller.
     let is_teller = teller.is_some_and(|(teller, _)| teller == id);
     let waits =
         (missing.is_some() && age_ms < PATIENCE_MS) || (!stand_still && now_ms.saturating_sub(ended_ms) < SETTLE_MS);
@@ -178,7 +178,7 @@ pub fn decide(received: Received<'_>, counts: Totals, told: Option<&Told>, now_m
     };
     let text = text(message, counts, known, warning.as_deref());
     let expected = if warning.is_some() { Expected::default() } else { message.expected };
-    // The rest is that of a file which is told of.
+    // The file counts as reported with this post, so the copy has no `ended_ms`.
     let rest = || Message { expected, ended_ms: None, since_ms: Some(now_ms), seen: Some(counts), ..message.clone() };
     let rest = (!stand_still).then(|| Box::new(rest()));
     Decision::Post { claim, text, confirmation: confirmation(message, id, counts), rest }
@@ -199,7 +199,7 @@ fn claim(message: &Message, id: &str, told: Option<&Told>, now_ms: u64) -> Chang
     })
 }
 
-/// Says in the table that Slack has taken what a message told.
+/// Records in the table that Slack has taken the counts of a message.
 fn confirmation(message: &Message, id: &str, counts: Totals) -> Change {
     let mut change = Change::of(key(&message.campaign_id)).if_equals("teller", id);
     for (name, count) in counts.named() {
@@ -210,7 +210,7 @@ fn confirmation(message: &Message, id: &str, counts: Totals) -> Change {
 }
 
 impl Expected {
-    /// What the counts do not reach, in words.
+    /// The expected counts that are not reached, as text.
     fn missing(self, counts: Totals) -> Option<String> {
         // A later file turns verified fans into rejected ones, and back; fans who are either do not become fewer by that.
         let both = self.verified.zip(self.rejected).map(|(verified, rejected)| verified + rejected);
@@ -251,7 +251,7 @@ fn text(message: &Message, counts: Totals, known: Totals, warning: Option<&str>)
     text
 }
 
-/// As Slack wants the three characters that it reads itself; on one line.
+/// Escapes the three characters that Slack interprets; on one line.
 fn escaped(text: &str) -> String {
     let text = text.replace(char::is_control, " ");
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")

@@ -5,7 +5,7 @@
 //!   generates one of its own and nothing is converted. Fields and cases are WIT's.
 //! - The functions of `host-adapters-sources` make events of them, for the host and for the guests' library.
 //! - [`endpoint`]: the same over HTTP, which either the guest or the host serves; [`appsync`]: what AppSync's events say of it.
-//! - [`source_name`]: names of sources, for those who do not know the sources.
+//! - [`source_name`]: names of sources, for code that does not depend on the sources.
 //! - [`ServiceStatus`]: what the status of a service's answer means; [`service_error_code`]: what its refusal says itself.
 //! - [`json`]: reading payloads, with errors that name the field.
 

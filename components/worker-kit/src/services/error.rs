@@ -144,8 +144,8 @@ impl ServiceError {
         }
     }
 
-    /// Whether the service says *no such thing* in its own words, with an `error.code`. The page of a proxy, or of a server
-    /// that does not know the path, has the same status and says nothing of the thing.
+    /// Whether the service itself says that the resource does not exist, with an `error.code`. The page of a proxy, or
+    /// of a server that does not know the path, has the same status but says nothing about the resource.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Refused(ResponseSummary { status: 404, code, .. }) if !code.is_empty())
     }

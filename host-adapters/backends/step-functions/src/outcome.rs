@@ -32,7 +32,7 @@ const INVALID_OUTPUT: &str = "InvalidOutput";
 
 #[async_trait::async_trait]
 impl TaskBackend for StepFunctions {
-    /// The time of an attempt is the state machine's: `HeartbeatSeconds` and `TimeoutSeconds`, not `lease`.
+    /// The state machine limits the time of an attempt, by `HeartbeatSeconds` and `TimeoutSeconds`, not `lease`.
     async fn take(&self, worker: &str, _lease: Duration, wait: Duration) -> Result<Option<TaskAttempt>> {
         let Some(waiting) = self.waiting.get(worker) else { return self.names.real(worker).map(|_| None) };
         if wait.is_zero() {
@@ -62,7 +62,7 @@ impl TaskBackend for StepFunctions {
         }
     }
 
-    /// When the next attempt begins is the state machine's to say.
+    /// The state machine decides when the next attempt begins.
     async fn fail(&self, attempt: &TaskAttempt, failure: &TaskFailure, next: NextAttempt) -> Result<bool> {
         let error = match next {
             NextAttempt::After(_) => RETRYABLE,
@@ -76,7 +76,7 @@ impl TaskBackend for StepFunctions {
         self.hand_back(attempt).await
     }
 
-    /// As of [`TaskBackend::fail`], when the next attempt begins is the state machine's to say.
+    /// As in [`TaskBackend::fail`], the state machine decides when the next attempt begins.
     async fn postpone(&self, attempt: &TaskAttempt, cause: &str, _wait: Duration) -> Result<bool> {
         self.send_failure(&attempt.worker, &attempt.token, WAITING, cause).await
     }
@@ -93,7 +93,7 @@ impl TaskBackend for StepFunctions {
 
 impl StepFunctions {
     pub(super) async fn hand_back(&self, attempt: &TaskAttempt) -> Result<bool> {
-        self.send_failure(&attempt.worker, &attempt.token, DRAINED, "the host takes no more").await
+        self.send_failure(&attempt.worker, &attempt.token, DRAINED, "the host is stopping").await
     }
 
     pub(super) async fn refuse(&self, worker: &str, token: &str, cause: &str) -> Result<bool> {
