@@ -129,10 +129,10 @@ impl Caller {
         let record = self.record(host, &fan).await;
         self.faults(host, Faults { poison: vec![fan], refusal: status, ..Faults::default() });
         self.send(host, &record, TRACE).await;
-        let letter = self.letter_among_others(host, &record, TRACE).await;
+        let dead_letter = self.dead_letter_among_others(host, &record, TRACE).await;
         host.faults(self.service, Faults::default());
         host.drained(self.queue).await;
-        letter
+        dead_letter
     }
 
     /// Sends a record in a trace.
@@ -144,11 +144,11 @@ impl Caller {
 
     /// The dead letter of a record, while a good record comes every half second. A call is in the trace of its first
     /// record, so all have the same.
-    pub(super) async fn letter_among_others(&self, host: &TestHost, record: &str, trace: &str) -> Value {
+    pub(super) async fn dead_letter_among_others(&self, host: &TestHost, record: &str, trace: &str) -> Value {
         for n in 0..120 {
-            let letters = host.peek(&self.dead_letter_queue()).await;
-            if let Some(letter) = letters.iter().find(|letter| letter["body"] == record) {
-                return letter.clone();
+            let dead_letters = host.peek(&self.dead_letter_queue()).await;
+            if let Some(dead_letter) = dead_letters.iter().find(|dead_letter| dead_letter["body"] == record) {
+                return dead_letter.clone();
             }
             let good = self.record(host, &format!("good-{n}")).await;
             self.send(host, &good, trace).await;
@@ -166,8 +166,8 @@ impl Caller {
         }
         let own = STATUSES.into_iter().filter(|status| *status != OF_THE_ADDRESS);
         for (count, status) in (1..).zip(own) {
-            let letter = self.own(&host, status).await;
-            let reason = super::services::attribute(&letter, "reason");
+            let dead_letter = self.own(&host, status).await;
+            let reason = super::services::attribute(&dead_letter, "reason");
             let service = format!("the {} service", self.service.name());
             assert!(reason.contains(&service) && reason.contains(&format!("status {status}: ")), "{reason}");
             assert_eq!(host.depth(&self.dead_letter_queue()).await, count, "{status}: it costs no other");
@@ -175,7 +175,7 @@ impl Caller {
     }
 }
 
-/// What a pause says of the outage of a route.
+/// The reason of a pause during the outage of a route.
 fn told(service: Service, route: &str, status: u16) -> String {
     format!("service:{} {route}: every request is answered with {status}", service.name())
 }

@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_no_answer() {
+    fn anything_else_is_not_a_response() {
         check(
             200,
             "<html>",

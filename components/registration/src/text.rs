@@ -65,7 +65,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_queue_takes_all_text_but_control_characters_and_what_is_no_character() {
+    fn a_queue_takes_all_text_but_control_characters_and_noncharacters() {
         for text in ["", "fan-1 ~", "Zoé\t\r\n", "\u{fffd}", "\u{10000}\u{10ffff}"] {
             assert!(fits_queue(text), "{text:?}");
         }

@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_score_is_not_counted() {
+    fn items_that_are_not_scores_are_not_counted() {
         let mut fans = Fans::default();
         for item in ["{}", "", r#"{"sk":"USER#g","verification":"verified"}"#, r#"{"sk":"SCORE#m","verification":"?"}"#]
         {

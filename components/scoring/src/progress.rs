@@ -352,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn a_replaced_file_starts_anew_and_its_older_event_is_left_out() {
+    fn a_replaced_file_starts_again_and_its_older_event_is_left_out() {
         let old = file("1");
         let new = File { etag: "other".to_owned(), ..file("2") };
         let new = File { key: old.key.clone(), ..new };

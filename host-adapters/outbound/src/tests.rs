@@ -324,7 +324,7 @@ async fn a_redirect_is_an_answer_and_takes_the_token_nowhere() {
 }
 
 #[tokio::test]
-async fn an_answer_beyond_bounds_is_no_answer() {
+async fn a_response_beyond_bounds_is_not_a_response() {
     let (script, upstream) = Script::serve([Step::Large]).await;
     let mut config = config(&upstream);
     config.attempt_timeout = Duration::from_secs(10);

@@ -72,7 +72,7 @@ async fn d13_1__a_name_is_one_execution() {
     // The same bytes as a file that an editor has marked.
     let marked = "\u{feff}{\"do\": \"output\", \"output\": 12345678901234567890123}";
     assert_eq!(host.ask(Method::POST, "errand/a", marked).await.0, 200);
-    // Whoever has the id alone, from a log or a message, finds the execution by it.
+    // The id alone, from a log or a message, finds the execution.
     let path = format!("errand/{}", first["id"].as_str().unwrap());
     assert_eq!(host.ask(Method::GET, &path, "").await.1["name"], "a");
     let text = host.request(Method::GET, "errand/a", OPERATOR).send().await.unwrap().text().await.unwrap();

@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_is_not_the_services_own_is_no_success() {
+    fn a_response_that_is_not_the_services_own_is_not_a_success() {
         #[derive(Debug, serde::Deserialize)]
         struct ResponseBody {
             #[expect(dead_code, reason = "only its presence is checked")]

@@ -92,7 +92,7 @@ table = "demand-table"
 
 /// The queue that is missing is never taken for the dead letter queue that its source alone makes.
 #[test]
-fn a_dead_letter_queue_is_no_suggestion_for_a_source() {
+fn a_dead_letter_queue_is_not_suggested_for_a_source() {
     check(
         r#"
 [component.a]

@@ -24,7 +24,7 @@ fn with_service(up: &Arc<AtomicBool>) -> impl FnMut(&[Event]) -> Reply + Send + 
     }
 }
 
-/// What the host says of a route that refuses everybody.
+/// The text of the host about a route that refuses every request.
 const ROUTE: &str = "service:entry POST /{campaignId}/entries: every request is answered with 404";
 
 const REFUSED: &str = "the entry service refused with status 500: no";

@@ -131,7 +131,7 @@ mod tests {
 
     /// The tests may run as root, whom no file is closed to.
     #[test]
-    fn a_file_that_may_not_be_read_is_no_outage_while_its_folder_may() {
+    fn a_file_that_may_not_be_read_is_not_an_outage_while_its_folder_may() {
         let folder = tempfile::tempdir().unwrap();
         let key = ObjectKey::parse("reports/closed".to_owned()).unwrap();
         let denied = || io::Error::from(io::ErrorKind::PermissionDenied);
