@@ -460,6 +460,6 @@ mod tests {
         codes(&world, &Plans::default(), 1).unwrap();
         world.forget_reservation();
         let failed = codes(&world, &Plans::default(), 501).unwrap_err();
-        assert!(matches!(&failed, Failed::Later(message) if message.contains("was reserved before")), "{failed:?}");
+        assert!(matches!(&failed, Failed::Later(message) if message.contains("reserved a code twice")), "{failed:?}");
     }
 }

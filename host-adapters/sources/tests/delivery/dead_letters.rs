@@ -120,7 +120,7 @@ fn case(kind: &str, event: Event, key: &str, part: Option<u32>) -> Option<Case> 
         "s3" => Some(of_bucket(event, key)),
         "dynamodb-stream" => Some(Case::same(of_table(event, key), true)),
         "kinesis" => Some(Case::same(of_data_stream(event, key, part), true)),
-        // The starter of an execution sees how it ended.
+        // Whoever started an execution is told how it ended.
         "task" => None,
         kind => panic!("say here what becomes a dead letter of the source `{kind}`, and what comes back"),
     }
