@@ -68,7 +68,7 @@ fn failure(sent: &std::result::Result<Sent, SendError>) -> Option<String> {
 }
 
 /// Starts the span of a request: its method, the service or host that it goes to, its path, and the campaign that it is
-/// for. What is not known of it is that of the call that it is part of.
+/// for. Attributes that are not known are those of the call that it is part of.
 pub(crate) fn span<'h>(
     tracing: &Tracing,
     caller: Caller<'_>,

@@ -68,7 +68,7 @@ async fn a_file_of_version_1_is_read_on_with_all_that_it_holds() {
     assert_eq!((message.id.as_str(), message.body.as_str()), ("00112233-4455-6677-8899-aabbccddeeff", "body"));
     assert_eq!((message.receive_count, &message.group, message.attributes.len()), (2, &None, 1));
 
-    // What is new in version 3.
+    // The tables of version 3.
     start(&backend, "a", "1").await;
     assert_eq!(take(&backend).await.unwrap().number, 1);
     // And in version 2.

@@ -55,10 +55,10 @@ const FUNCTIONS: [&str; 26] = [
 const SERVICE: &str = "contract-service";
 
 /// A service that answers everybody.
-struct Answers;
+struct Responds;
 
 #[async_trait::async_trait]
-impl ServiceBackend for Answers {
+impl ServiceBackend for Responds {
     async fn call(&self, caller: Caller<'_>, service: &str, _: ServiceRequest) -> Result<ServiceResponse, Error> {
         Ok(ServiceResponse { status: 200, headers: vec![], body: format!("{service} answers {}", caller.name) })
     }
@@ -86,7 +86,7 @@ fn read(grants: &Value) -> Result<(Declared, Grants), ManifestErrors> {
 async fn service(grants: Value) -> (PlatformService, Opened) {
     let opened = open().await;
     let (declared, grants) = read(&grants).unwrap();
-    let services = Some(Arc::new(Answers) as _);
+    let services = Some(Arc::new(Responds) as _);
     let service = PlatformService { declared, services, ..opened.platform("worker", grants) };
     (service, opened)
 }

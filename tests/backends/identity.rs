@@ -323,7 +323,7 @@ fn fetches(outcome: &str) -> f64 {
     count.map_or(0.0, |count| count.parse().unwrap())
 }
 
-/// What is logged of keys of this place that were not renewed: the level, how many keys are known, and their age in seconds.
+/// The log lines about keys of this place that were not renewed: level, number of known keys, and their age in seconds.
 fn not_renewed(place: &str) -> Vec<[Value; 3]> {
     let lines = log::lines("message", "the issuer's keys could not be renewed; those known serve on");
     let of_place = lines.iter().filter(|line| line["error"].as_str().is_some_and(|error| error.contains(place)));

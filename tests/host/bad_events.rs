@@ -135,7 +135,7 @@ async fn changes_say_what_is_wrong() {
         an unknown event: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"e","reason":"malformed: eventName: unknown variant, expected one of `INSERT`, `MODIFY`, `REMOVE` at line 1 column 23"}]}
         an unknown type: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"e","reason":"malformed: dynamodb.NewImage.campaignId is not an attribute value: \"X\""}]}
         no image: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"e","reason":"malformed: newImage is missing"}]}
-        no campaign: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"e","reason":"malformed: campaignId is missing or no text"}]}
+        no campaign: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"e","reason":"malformed: campaignId is missing or not text"}]}
         not base64: 200 {"batchItemFailures":[],"count":{"failed":0,"processed":0,"received":1,"rejected":1},"rejected":[{"itemIdentifier":"e","reason":"malformed: kinesis.data is not base64: Invalid symbol 37, offset 0."}]}
     "#]].assert_eq(&answers(&host, "/workers/enqueue-entries", WORKER_TOKEN, &cases).await);
 }

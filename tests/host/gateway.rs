@@ -1,4 +1,4 @@
-//! The gateway and the workers over HTTP: whose token is read how (case 15), and what is refused of a body.
+//! The gateway and the workers over HTTP: which tokens are read (case 15), and which bodies are refused.
 
 use host_adapters_records::{self as records, Function, platform_functions};
 use reqwest::header::AUTHORIZATION;

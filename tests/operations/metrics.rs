@@ -150,7 +150,7 @@ async fn point_13_what_a_host_exposes_is_documented_and_what_is_asked_for_is_exp
         assert!(wrong.is_empty(), "{}: {wrong:?} in {}", alert.name, alert.query);
         assert_eq!(alert.is_of_a_worker_to_come(), !of_others.is_empty(), "{}: {of_others:?}", alert.name);
     }
-    // No metric is measured for nobody.
+    // Every metric has a reader.
     let queries: String = asked.into_iter().map(|(_, query)| query).collect();
     for name in exposed.keys() {
         assert!(queries.contains(name.as_str()), "{name} is in no alert and in no panel");

@@ -166,7 +166,7 @@ fn text(expression: &Expr) -> Option<&str> {
     }
 }
 
-/// What a matcher names, or leaves out by name, and no value is.
+/// Values that a matcher names, or excludes by name, and that do not exist.
 fn missing(matcher: &Matcher, values: Option<&BTreeSet<String>>) -> Vec<String> {
     let is_pattern = matches!(matcher.op, MatchOp::Re(_) | MatchOp::NotRe(_));
     let parts: Vec<_> = if is_pattern { matcher.value.split('|').collect() } else { vec![&*matcher.value] };

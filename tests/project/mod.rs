@@ -8,4 +8,5 @@ mod slow;
 mod source_kinds;
 mod step_functions;
 mod tidy;
+mod vocabulary;
 mod wire;

@@ -99,7 +99,7 @@ async fn req_002_records_of_lambda_are_counted_with_a_tumbling_window() {
 
 /// docs/scoring.md, "Recounting a campaign".
 #[tokio::test]
-async fn req_008_a_campaign_whose_counts_are_broken_is_counted_anew_and_stops_no_other() {
+async fn req_008_a_campaign_whose_counts_are_broken_is_recounted_and_stops_no_other() {
     let host = TestHost::start().await;
     host.platform(&write(&[item("meta:counts", "verified", "many")], &[])).await;
     let other = json!({ "pk": "CAMPAIGN#other", "sk": "SCORE#m1", "verification": "verified" });

@@ -234,16 +234,17 @@ pub(super) async fn every_kind_of_failure(host: &TestHost) {
         caller.faults(host, faults);
         let trace = format!("00-4bf92f3577b34da6a3ce929d0e0e4736-{:016x}-01", what.len());
         caller.send(host, &body, &trace).await;
-        let letter = match what {
+        let dead_letter = match what {
             // Alone they would be an outage.
-            "broken" | "a page" => caller.letter_among_others(host, &body, &trace).await,
+            "broken" | "a page" => caller.dead_letter_among_others(host, &body, &trace).await,
             _ => {
                 let queue = format!("{}Dlq", caller.queue);
-                let found = async || host.peek(&queue).await.into_iter().find(|letter| letter["body"] == *body);
+                let found =
+                    async || host.peek(&queue).await.into_iter().find(|dead_letter| dead_letter["body"] == *body);
                 wait::eventually(what, found).await
             }
         };
-        let attributes = &letter["attributes"];
+        let attributes = &dead_letter["attributes"];
         let reason = attributes["reason"].as_str().unwrap();
         assert!(told.iter().all(|part| reason.contains(part)), "{what}: {reason}");
         let details: Value = serde_json::from_str(attributes["details"].as_str().unwrap()).unwrap();

@@ -91,7 +91,7 @@ async fn use_case_1_alternative_flows() {
     assert_eq!(idv, json!({ "isEligible": false, "reason": "IDV_NOT_VERIFIED", "campaignId": "idv" }));
 }
 
-/// The User Service is looked for under a wrong path: nobody says that the fan is not verified.
+/// The User Service is looked for under a wrong path: that does not mean that the fan is not verified.
 #[tokio::test]
 async fn point_16_a_page_in_place_of_the_user_service_refuses_no_fan() {
     let host = TestHost::start().await;

@@ -249,7 +249,7 @@ async fn an_update_that_the_table_refuses_becomes_a_dead_letter_and_costs_no_oth
     assert!(reason.starts_with("invalid: item ") && reason.contains("the most is 409600"), "{reason}");
 }
 
-/// Who has left since the selection has no entry: that is done, and nobody's fault.
+/// A fan who has left since the selection has no entry: the record is done, without an error.
 #[tokio::test]
 async fn a_winner_whose_entry_is_gone_is_skipped_and_costs_no_other() {
     let host = host(3).await;

@@ -53,9 +53,9 @@ pub(super) async fn a_refused_entry(host: &TestHost) {
     host.put_entries(&items).await;
     let bodies: Vec<_> = items.iter().enumerate().map(|(n, item)| change("INSERT", item, &n.to_string())).collect();
     host.queue("saveEntriesQueue", &bodies).await;
-    let letter = dead_letter(host, "saveEntriesQueue").await;
-    assert_eq!(letter["body"], bodies[7], "the whole record");
-    assert_eq!(attribute(&letter, "reason"), "the entry service refused with status 422: refused on demand");
+    let given_up = dead_letter(host, "saveEntriesQueue").await;
+    assert_eq!(given_up["body"], bodies[7], "the whole record");
+    assert_eq!(attribute(&given_up, "reason"), "the entry service refused with status 422: refused on demand");
     for fan in fans(20) {
         assert_eq!(host.entry(CAMPAIGN, &fan).await.is_object(), fan != "fan-7", "{fan}");
         assert_eq!(host.flagged(CAMPAIGN, &fan).await, fan == "fan-7", "{fan}");
@@ -147,9 +147,9 @@ pub(super) async fn an_answer_as_printed(host: &TestHost) {
     let mut bad = item("bad");
     bad["linkedFrom"] = "longer than the contract allows ".repeat(10).into();
     host.put_entries(&[item("good"), bad]).await;
-    let letter = dead_letter(host, "saveEntriesQueue").await;
-    assert!(letter["body"].as_str().unwrap().contains("longer than the contract allows"), "{letter}");
-    let reason = attribute(&letter, "reason");
+    let given_up = dead_letter(host, "saveEntriesQueue").await;
+    assert!(given_up["body"].as_str().unwrap().contains("longer than the contract allows"), "{given_up}");
+    let reason = attribute(&given_up, "reason");
     assert!(
         reason.starts_with("the entry service answered success: false and 0 of 1 done, not which: status 200: {"),
         "{reason}"

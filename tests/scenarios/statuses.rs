@@ -132,10 +132,10 @@ impl Caller {
         let beside = self.record(host, &format!("beside-{status}")).await;
         self.faults(host, Faults { poison: vec![fan], refusal: status, ..Faults::default() });
         self.send_all(host, &[&record, &beside], TRACE).await;
-        let letter = self.letter_among_others(host, &record, TRACE).await;
+        let dead_letter = self.dead_letter_among_others(host, &record, TRACE).await;
         host.faults(self.service, Faults::default());
         host.drained(self.queue).await;
-        letter
+        dead_letter
     }
 
     /// Sends a record in a trace.
@@ -154,11 +154,11 @@ impl Caller {
 
     /// The dead letter of a record, while a good record comes every quarter of a second. A call is in the trace of its
     /// first record, so all have the same.
-    pub(super) async fn letter_among_others(&self, host: &TestHost, record: &str, trace: &str) -> Value {
+    pub(super) async fn dead_letter_among_others(&self, host: &TestHost, record: &str, trace: &str) -> Value {
         for n in 0..240 {
-            let letters = host.peek(&self.dead_letter_queue()).await;
-            if let Some(letter) = letters.iter().find(|letter| letter["body"] == record) {
-                return letter.clone();
+            let dead_letters = host.peek(&self.dead_letter_queue()).await;
+            if let Some(dead_letter) = dead_letters.iter().find(|dead_letter| dead_letter["body"] == record) {
+                return dead_letter.clone();
             }
             let good = self.record(host, &format!("good-{n}")).await;
             self.send(host, &good, trace).await;
@@ -170,8 +170,8 @@ impl Caller {
     /// The records that have become dead letters. On a machine that stalls for a second, one is received again while it is
     /// handled, and may become two.
     async fn given_up(&self, host: &TestHost) -> BTreeSet<String> {
-        let letters = host.peek(&self.dead_letter_queue()).await;
-        letters.iter().map(|letter| letter["body"].as_str().unwrap().to_owned()).collect()
+        let dead_letters = host.peek(&self.dead_letter_queue()).await;
+        dead_letters.iter().map(|it| it["body"].as_str().unwrap().to_owned()).collect()
     }
 
     /// All statuses, one after the other.
@@ -183,8 +183,8 @@ impl Caller {
         }
         let own = STATUSES.into_iter().filter(|status| *status != OF_THE_ADDRESS);
         for (count, status) in (1..).zip(own) {
-            let letter = self.own(&host, status).await;
-            let reason = super::services::attribute(&letter, "reason");
+            let dead_letter = self.own(&host, status).await;
+            let reason = super::services::attribute(&dead_letter, "reason");
             let service = format!("the {} service", self.service.name());
             assert!(reason.contains(&service) && reason.contains(&format!("status {status}: ")), "{worker}: {reason}");
             assert_eq!(self.given_up(&host).await.len(), count, "{worker}, {status}: it costs no other");
@@ -192,7 +192,7 @@ impl Caller {
     }
 }
 
-/// What a pause says of the outage of a route.
+/// The reason of a pause during the outage of a route.
 fn told(service: Service, route: &str, status: u16) -> String {
     format!("service:{} {route}: every request is answered with {status}", service.name())
 }

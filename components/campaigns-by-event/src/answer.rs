@@ -1,4 +1,4 @@
-//! The steps of an answer: token, event, service.
+//! The steps of a request: token, event, service.
 
 use crate::event::event_id;
 use crate::ports::Ports;
@@ -9,14 +9,14 @@ use worker_kit::platform::{Error, ErrorKind};
 use worker_kit::services::ServiceError;
 use worker_kit::{Failure, Response};
 
-/// What is found.
+/// The campaigns of an event.
 #[derive(Serialize)]
 struct Found {
-    /// Each as the service tells of it.
+    /// Each as the service returns it.
     campaigns: Vec<Box<RawValue>>,
 }
 
-/// Answers a request; campaigns are asked for only with a token that is accepted.
+/// Answers a request. The service is called only if the token is accepted.
 pub async fn answer(ports: &impl Ports, token: Option<&str>, event: &str) -> Result<Response, Failure> {
     let Some(token) = token else {
         return Ok(Response::error(401, "UNAUTHORIZED", "send the fan's token: Authorization: Bearer <token>"));

@@ -18,11 +18,11 @@ pub trait Ports {
     fn info(&self, message: &str, data: Value);
     /// Logs what needs attention.
     fn error(&self, message: &str, data: Value);
-    /// Logs what the service did not answer.
+    /// Logs a failed request to the service.
     fn failed(&self, message: &str, error: &ServiceError, data: Value);
 }
 
-/// The real ones.
+/// The real implementation.
 #[derive(Debug)]
 pub struct Live<'a> {
     /// The call in progress.

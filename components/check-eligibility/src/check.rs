@@ -125,7 +125,8 @@ async fn learn(
     Ok(())
 }
 
-/// The fan's identifiers, by which the invite list may name the fan. What the token has empty is not one.
+/// The fan's identifiers, by which the invite list may name the fan. Identifiers that are empty in the token are left
+/// out.
 fn invitee(claims: &Claims) -> Invitee {
     let text =
         |text: &Option<String>| text.as_deref().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned);

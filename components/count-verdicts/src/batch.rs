@@ -11,7 +11,7 @@ pub(crate) struct Batch {
     pub(crate) records: Vec<(usize, Record)>,
     /// What else is known, by shard.
     pub(crate) beside: BTreeMap<String, Beside>,
-    /// Those of the other records. A record that counts is retried until it is counted.
+    /// The disposition of each event. A record that counts is retried until it is counted.
     pub(crate) dispositions: Vec<Disposition>,
 }
 
@@ -27,7 +27,7 @@ impl Batch {
         batch
     }
 
-    /// How many campaigns its records are of.
+    /// The number of campaigns in the batch.
     pub(crate) fn campaigns(&self) -> usize {
         self.records.iter().map(|(_, record)| &record.campaign_id).collect::<BTreeSet<_>>().len()
     }

@@ -116,10 +116,10 @@ fn failed(error: &Error) -> Disposition {
     }
 }
 
-/// What becomes of records whose campaign's item is not what the worker writes: they would never be counted, and would hold
-/// up the other campaigns of their shard.
+/// The disposition of records whose campaign has a malformed item. They can never be counted, and would block the other
+/// campaigns of their shard.
 fn uncountable(reason: &str, campaign_id: &str) -> Disposition {
-    Disposition::Reject(format!("{reason}; count campaign {campaign_id} anew"))
+    Disposition::Reject(format!("{reason}; recount campaign {campaign_id}"))
 }
 
 fn settle(group: Group, disposition: &Disposition, settled: &mut Vec<(usize, Disposition)>) {

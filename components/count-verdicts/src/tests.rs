@@ -133,13 +133,13 @@ fn req_008_a_campaign_whose_item_is_broken_stops_no_other() {
     world.table.borrow_mut().items.insert(Counts::key("c"), item.as_object().unwrap().clone());
     let dispositions = run(&world, &[event("a", 1, &verified("c", "1")), event("a", 2, &verified("d", "1"))]);
     let reason = rejected(&dispositions[0]);
-    assert!(reason.starts_with("malformed: meta:counts: ") && reason.ends_with("; count campaign c anew"), "{reason}");
+    assert!(reason.starts_with("malformed: meta:counts: ") && reason.ends_with("; recount campaign c"), "{reason}");
     assert_eq!((&dispositions[1], totals(&world, "d")), (&Disposition::Ack, (1, 0, 0)));
 
     let too_large = Error::new(ErrorKind::Invalid, "the item has too many bytes");
     let world = World { stuck: [("meta:counts".to_owned(), too_large)].into(), ..World::default() };
     let dispositions = run(&world, &[event("a", 1, &verified("c", "1"))]);
-    assert_eq!(rejected(&dispositions[0]), "invalid: the item has too many bytes; count campaign c anew");
+    assert_eq!(rejected(&dispositions[0]), "invalid: the item has too many bytes; recount campaign c");
 }
 
 #[test]

@@ -54,7 +54,7 @@ struct Keys {
     sk: String,
 }
 
-/// What says whose change it is. A scored file changes a score item for each of its rows, and their images are not read.
+/// Identifies the changed item. Images of score items, of which a scored file changes one for each row, are not read.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Keyed {
     keys: Keys,
@@ -117,7 +117,7 @@ fn body(operation: Operation, image: Image, record_id: &str, changed_at: &str) -
     for field in ["campaignId", "globalUserId"] {
         let text = image.get(field).and_then(Value::as_str).unwrap_or_default();
         if text.is_empty() {
-            return Err(format!("malformed: {field} is missing or no text"));
+            return Err(format!("malformed: {field} is missing or not text"));
         }
     }
     let date = entry::updated_attribute(&image).and_then(|(_, updated)| updated.as_str());
@@ -276,7 +276,7 @@ mod tests {
         check(change("REMOVE", Some(entry(true, LATER)), None), expect!["malformed: oldImage is missing"]);
         let mut nameless = entry(true, LATER);
         nameless["globalUserId"] = json!(7);
-        check(change("MODIFY", Some(nameless), None), expect!["malformed: globalUserId is missing or no text"]);
+        check(change("MODIFY", Some(nameless), None), expect!["malformed: globalUserId is missing or not text"]);
     }
 
     #[test]

@@ -62,7 +62,7 @@ pub async fn find(
     let mut known: HashSet<_> = reserved.into_iter().chain(plans.codes().into_keys().map(str::to_owned)).collect();
     for code in reserve(ports, selection, wanted, missing, go_on).await? {
         if !known.insert(code.clone()) {
-            let message = "the code service has reserved a code anew that was reserved before: it may be another fan's";
+            let message = "the code service reserved a code twice: it may be another fan's";
             return Err(Failed::Later(message.to_owned()));
         }
         codes.push(code);
@@ -92,7 +92,7 @@ async fn reserved(
     Ok(codes)
 }
 
-/// What a planned code is to its winner.
+/// The state of a planned code.
 enum Claim {
     /// The winner has it, or may still get it.
     Kept,
@@ -102,8 +102,8 @@ enum Claim {
     Gone,
 }
 
-/// Those of the reserved codes that no winner of a plan may still get. Codes of winners who are gone come last, and are
-/// looked at only if the others are fewer than are wanted.
+/// The reserved codes that no winner of a plan may still get. Codes of winners without an entry come last, and are
+/// checked only if there are too few others.
 async fn free(
     ports: &impl Ports,
     selection: &Selection,
@@ -152,7 +152,8 @@ async fn claims(ports: &impl Ports, selection: &Selection, owned: &[(&str, &str)
     owned.iter().enumerate().map(claim).collect()
 }
 
-/// The code that a fan's entry holds, if it does: also what is no code, which save-selections does not replace.
+/// The code in a fan's entry, if it has one. A value that is not a code counts, too: save-selections does not replace
+/// it.
 fn held(entry: &str, fan: &str) -> Result<Option<Value>, Failed> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -185,7 +186,7 @@ async fn held_in_service(
     Ok(codes)
 }
 
-/// Reserves more codes. What was reserved before too few were left stays reserved for the market's next task.
+/// Reserves more codes. If the pool runs out, the codes reserved so far stay reserved for the market's next task.
 async fn reserve(
     ports: &impl Ports,
     selection: &Selection,
@@ -197,7 +198,7 @@ async fn reserve(
     while codes.len() < count {
         go_on().await?;
         let more = (count - codes.len()).min(MAX_PER_RESERVATION);
-        // An attempt after this one has another fence: it asks for what is missing then, and not for these codes again.
+        // A later attempt has another fence. It reserves what is missing then, not these codes again.
         let number = codes.len() / MAX_PER_RESERVATION;
         let id = format!("{}:{}:{}:{number}", selection.market_id, selection.task_id, wanted.fence);
         match ports.reserve(selection, more, &id).await {
@@ -211,8 +212,8 @@ async fn reserve(
     Ok(codes)
 }
 
-/// `missing` codes were to be reserved, of which `done` are; the next `more` are refused. How many the pool has, only the
-/// service can say.
+/// Of `missing` codes, `done` are reserved and the next `more` were refused. Only the service knows how many the pool
+/// has.
 fn too_few(wanted: Wanted<'_>, missing: usize, more: usize, done: usize, error: &ServiceError) -> Failed {
     let Wanted { market, winners, .. } = wanted;
     let needed = winners.max(MIN_RESERVED);
@@ -459,6 +460,6 @@ mod tests {
         codes(&world, &Plans::default(), 1).unwrap();
         world.forget_reservation();
         let failed = codes(&world, &Plans::default(), 501).unwrap_err();
-        assert!(matches!(&failed, Failed::Later(message) if message.contains("was reserved before")), "{failed:?}");
+        assert!(matches!(&failed, Failed::Later(message) if message.contains("reserved a code twice")), "{failed:?}");
     }
 }

@@ -20,12 +20,12 @@ pub enum Failed {
     },
     /// Another attempt may succeed.
     Later(String),
-    /// As [`Failed::Later`]: the market is another task's, or another attempt's.
+    /// As [`Failed::Later`], because another task or attempt has taken the market.
     Busy(String),
 }
 
 impl Failed {
-    /// A failure that no attempt changes.
+    /// A permanent failure.
     pub fn fatal(status: u16, code: &'static str, message: impl Into<String>) -> Self {
         Self::Final { status, code, message: message.into() }
     }
@@ -66,8 +66,8 @@ impl From<Error> for Failed {
     }
 }
 
-/// A service's verdict about the request itself is the same at each attempt. A status that may speak of its address or
-/// of its state (401, 404, 500, …) may be another one later.
+/// A service's verdict about the request itself is the same at each attempt. A status that may concern the service's
+/// address or state (401, 404, 500, …) may change.
 impl From<ServiceError> for Failed {
     fn from(error: ServiceError) -> Self {
         match &error {

@@ -34,7 +34,7 @@ pub struct Fans {
     pub ranked: Vec<String>,
     /// Winners of the market's plans who have no code yet. The Entry Service may still give them theirs.
     pub open: HashSet<String>,
-    /// How many records have no fan, or one who cannot be told, and so cannot win.
+    /// The number of records without a fan, or with one to whom no message can be sent. They cannot win.
     pub rejected: u64,
 }
 
@@ -79,7 +79,7 @@ pub async fn read(
 /// `None` if the record has no fan, or one whose id no key or no message can hold.
 fn candidate(record: ScoringRecord) -> Option<Candidate> {
     let id = record.global_user_id.filter(|id| (1..=MAX_ID_BYTES).contains(&id.len()) && fits_message(id))?;
-    // As instants: the same one may be written in several time zones.
+    // Compared as instants, because their time zones may differ.
     let registered = DateTime::parse_from_rfc3339(&record.registered_at).ok().map(|time| time.to_utc());
     Some(Candidate { score: Reverse(record.score), registered: (registered.is_none(), registered), id })
 }
@@ -95,7 +95,8 @@ fn rank(mut candidates: Vec<Candidate>) -> Vec<String> {
 }
 
 /// How many fans win now: as many as the task asks for, else the market's capacity, else its share of the eligible fans;
-/// less those who have won in earlier tasks, whether or not they have their codes already. `None` if nothing says it.
+/// less those who have won in earlier tasks, whether or not they have their codes already. `None` if none of these is
+/// set.
 pub fn wanted(selection: &Selection, market: &Market, eligible: u64, earlier: usize) -> Option<usize> {
     let by_ratio = || market.selection_ratio.map(|ratio| share(eligible, ratio));
     let all = selection.count.or(market.capacity).or_else(by_ratio)?;

@@ -41,7 +41,7 @@ impl From<String> for Malformed {
 
 impl Selection {
     /// Reads a request: `{campaignId, marketId, dateId?, selectionCount?}`. Without a task's id, as over HTTP, the
-    /// correlation id stands for it: the same request again is the same task.
+    /// correlation id is used instead: the same request again is the same task.
     ///
     /// The three ids become parts of sort keys that `#` separates. One that contains `#` is refused, not escaped: no id of
     /// a campaign, a market or an execution has it, and keys stay legible.

@@ -101,8 +101,8 @@ impl Lock {
         self.write(ports, plans).await
     }
 
-    /// Records of plans that the messages of their winners are queued. `lost` says how many of a plan's winners no message
-    /// could tell; `None` of a plan whose messages are not queued now.
+    /// Records of plans that the messages of their winners are queued. `lost` is the number of a plan's winners with
+    /// invalid messages; `None` for a plan whose messages are not queued now.
     pub async fn mark_queued(&mut self, ports: &impl Ports, lost: impl Fn(&Head) -> Option<u64>) -> Result<(), Failed> {
         let mut plans = self.plans.clone();
         for plan in &mut plans {
@@ -137,7 +137,7 @@ impl Lock {
         self.plans.iter().map(|plan| plan.winners).sum()
     }
 
-    /// How many of the market's winners no message could tell.
+    /// The number of the market's winners with invalid messages.
     pub fn lost(&self) -> u64 {
         self.plans.iter().map(|plan| plan.lost).sum()
     }
@@ -169,8 +169,7 @@ impl Lock {
             Err(error) => Some(error),
         };
         if let Some(error) = failed {
-            ports
-                .warn("Market not given back: it stays held until its time is over", json!({"problem": error.message}));
+            ports.warn("Market lock not released; it expires", json!({"problem": error.message}));
         }
     }
 

@@ -13,7 +13,7 @@ use worker_kit::platform::Error;
 /// A fan, and the code of a winner.
 type Told<'a> = (&'a str, Option<&'a str>);
 
-/// How many fans no message can tell.
+/// The number of fans whose messages are invalid.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Lost {
     /// Of the winners.
@@ -23,7 +23,8 @@ pub struct Lost {
 }
 
 /// Queues a message for each fan, winners first. `go_on` is called before each request, of 500 messages at most. A fan
-/// whose message no queue takes costs no other. Such fans are all named in the log: nothing else tells of them.
+/// whose message is invalid does not affect the others. All such fans are named in the log, because nothing else
+/// reports them.
 pub async fn send(
     ports: &impl Ports,
     selection: &Selection,
@@ -46,7 +47,7 @@ fn log_lost(ports: &impl Ports, selection: &Selection, lost: &[(&Told<'_>, Error
             "taskId": selection.task_id, "marketId": selection.market_id, "lost": lost.len(), "globalUserIds": fans,
             "problem": problem,
         });
-        ports.error("Fans not told, whose messages are wrong in themselves", data);
+        ports.error("Fans not told: their messages are invalid", data);
     }
 }
 
@@ -93,7 +94,7 @@ mod tests {
         assert_eq!((told.first(), told.last()), (Some(&"first".to_owned()), losers.last()));
         let logs = world.logs.borrow();
         let [(message, data)] = logs.as_slice() else { unreachable!("{logs:?}") };
-        assert_eq!(message, "Fans not told, whose messages are wrong in themselves");
+        assert_eq!(message, "Fans not told: their messages are invalid");
         assert_eq!((&data["lost"], &data["globalUserIds"]), (&json!(2), &json!(["u\u{fffe}", "loser-7\u{ffff}"])));
     }
 

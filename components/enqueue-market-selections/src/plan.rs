@@ -31,7 +31,7 @@ pub type Winner = (String, String);
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Head {
-    /// Whose plan it is.
+    /// The task that made the plan.
     pub task_id: String,
     /// The number under which its pages are stored.
     pub fence: u64,
@@ -47,7 +47,7 @@ pub struct Head {
     /// next task does it then.
     #[serde(default)]
     pub queued: bool,
-    /// How many of its winners no message could tell, once they are queued.
+    /// The number of its winners with invalid messages, once the others are queued.
     #[serde(default)]
     pub lost: u64,
 }
@@ -119,7 +119,7 @@ fn pages(winners: &[Winner]) -> Vec<&[Winner]> {
     pages
 }
 
-/// Deletes pages that have become no plan.
+/// Deletes pages that did not become a plan.
 pub async fn discard(
     ports: &impl Ports,
     selection: &Selection,

@@ -20,8 +20,7 @@ const TABLE: &str = "demand-table";
 /// The queue of saveSelections.
 const QUEUE: &str = "saveSelectionQueue";
 
-/// How long before its wall time is over an attempt comes to its end, so that it can still report; of a short wall time, a
-/// quarter.
+/// Time kept for reporting before the wall time ends; a quarter of a short wall time.
 const SPARE: Duration = Duration::from_secs(30);
 
 /// The requests of a selection. Those to a service are about the selection's campaign and market.

@@ -30,8 +30,8 @@ pub async fn select(ports: &impl Ports, selection: &Selection) -> (Stats, Result
     (stats, result)
 }
 
-/// Reports that a task has failed whose input names its market and is malformed otherwise, unless another task has the
-/// market, or has selected winners of it: nothing has become of them. Returns the stats.
+/// Reports a failed task whose input names its market but is malformed otherwise, unless another task has taken the
+/// market or has selected its winners. Returns the stats.
 pub async fn refuse(ports: &impl Ports, selection: &Selection) -> Stats {
     let mut stats = stats(selection);
     report_failed(ports, selection, &mut stats, lock::check_unselected(ports, selection)).await;
@@ -64,7 +64,7 @@ async fn steps(ports: &impl Ports, selection: &Selection, stats: &mut Stats) -> 
         && (failed.is_final() || !selection.attempts_remain)
         && !lock.is_outdated(&selection.task_id)
     {
-        // Whatever has failed: who has won has won, and counts.
+        // The winners of stored plans count, whatever has failed.
         if let Some(last) = lock.plans.last() {
             (stats.processed, stats.failed) = (Some(lock.winners() as u64), Some(last.rejected + lock.lost() + lost));
         }
@@ -113,7 +113,7 @@ struct Task<'a, P> {
     ports: &'a P,
     selection: &'a Selection,
     lock: &'a mut Lock,
-    /// How many losers no message could tell. The lock has how many winners.
+    /// The number of losers with invalid messages. The lock has that of the winners.
     lost: u64,
 }
 
@@ -127,7 +127,7 @@ impl<P: Ports> Task<'_, P> {
         let mut plans = Plans::read(ports, selection, &self.lock.plans, &async || self.lock.go_on(ports).await).await?;
         self.tell_others(&plans).await?;
         let (plan, losers) = match own {
-            // Whatever the status of the campaign is by now: the winners have won.
+            // The campaign's status no longer matters: the winners are selected.
             Some(total) => {
                 let losers = self.start(total, &plans, stats).await?.ranked;
                 (plans.take(&selection.task_id)?, losers)
@@ -224,7 +224,7 @@ impl<P: Ports> Task<'_, P> {
         Ok((Plan { head, winners }, losers))
     }
 
-    /// Queues the message of each fan, and records that. Returns the number of fans whom no message can tell.
+    /// Queues the message of each fan, and records that. Returns the number of fans with invalid messages.
     async fn tell(&mut self, plan: &Plan, losers: &[String]) -> Result<u64, Failed> {
         let _span = self.ports.span("queueSelections");
         let go_on = async || self.lock.go_on(self.ports).await;

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 pub fn read<T: DeserializeOwned>(function: &str, status: u16, body: &[u8]) -> Result<T, Error> {
     match status {
         200 => serde_json::from_slice::<Result<T, Error>>(body)
-            .map_err(|error| unavailable(function, &format!("its answer is not the wire's: {error}")))?,
+            .map_err(|error| unavailable(function, &format!("its response cannot be read: {error}")))?,
         401 | 403 => Err(Error::new(
             ErrorKind::Denied,
             format!("{function}: the gateway answered {status}: check the variable gateway_token"),
@@ -66,26 +66,26 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_no_answer() {
+    fn anything_else_is_not_a_response() {
         check(
             200,
             "<html>",
             expect![
-                "ErrorKind::Unavailable None: queue/send-batch: the gateway is not usable: its answer is not the wire's: expected value at line 1 column 1"
+                "ErrorKind::Unavailable None: queue/send-batch: the gateway is not usable: its response cannot be read: expected value at line 1 column 1"
             ],
         );
         check(
             200,
             r#"{"Ok":"m-1"}"#,
             expect![[
-                r#"ErrorKind::Unavailable None: queue/send-batch: the gateway is not usable: its answer is not the wire's: invalid type: string "m-1", expected a sequence at line 1 column 11"#
+                r#"ErrorKind::Unavailable None: queue/send-batch: the gateway is not usable: its response cannot be read: invalid type: string "m-1", expected a sequence at line 1 column 11"#
             ]],
         );
         check(
             200,
             "",
             expect![
-                "ErrorKind::Unavailable None: queue/send-batch: the gateway is not usable: its answer is not the wire's: EOF while parsing a value at line 1 column 0"
+                "ErrorKind::Unavailable None: queue/send-batch: the gateway is not usable: its response cannot be read: EOF while parsing a value at line 1 column 0"
             ],
         );
         check(

@@ -31,7 +31,7 @@ use serde_json::Value;
 /// Exports every interface of the platform.
 struct GatewayClient;
 
-/// Forwards functions of the platform; their arguments cross by their names. An interface stands with its name in WIT.
+/// Forwards functions of the platform; arguments are passed by name. Each interface is listed with its name in WIT.
 macro_rules! forward {
     ($($interface:ident $interface_wit:literal { $(
         $wit:literal $function:ident($($argument:ident: $type:ty),*) -> $output:ty;

@@ -19,7 +19,7 @@ struct Keys {
     sk: String,
 }
 
-/// What an image says of a code. Other items of the table may have anything under these names.
+/// The code in an image. Other items of the table may use these names for other data.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Image {
@@ -41,16 +41,16 @@ pub struct GivenCode {
 
 /// The code that is new with this change; `None` if none is. The error names the field of a malformed change.
 ///
-/// Whose code it is, a market's shared one or one of the pool, cannot be told from the item. The documents make no
-/// exception of either, and marking is idempotent, so all codes are marked: what that means for a shared code, which no
-/// pool holds, is the Code Service's to say.
+/// The item does not show whether the code is a market's shared code or one of the pool. The documents exempt neither,
+/// and marking is idempotent, so all codes are marked. The Code Service decides what that means for a shared code,
+/// which is in no pool.
 pub fn given_code(change: Change) -> Result<Option<GivenCode>, String> {
     if !change.keys.sk.starts_with(entry::SORT_KEY_PREFIX) || change.event_name == Operation::Remove {
         return Ok(None);
     }
     let new = change.new_image.ok_or("malformed: newImage is missing")?;
     let old = change.old_image.unwrap_or_default();
-    // An empty text is no code, as for the selection.
+    // An empty text is not a code, as for the selection.
     let code = new.access_code.filter(|code| code != "");
     if code.is_none() || code == old.access_code {
         return Ok(None);
@@ -65,7 +65,7 @@ pub fn given_code(change: Change) -> Result<Option<GivenCode>, String> {
 fn text(value: Option<Value>, field: &str) -> Result<String, String> {
     match value {
         Some(Value::String(text)) if !text.is_empty() => Ok(text),
-        _ => Err(format!("malformed: {field} is missing or no text")),
+        _ => Err(format!("malformed: {field} is missing or not text")),
     }
 }
 
@@ -148,7 +148,7 @@ mod tests {
             let mut image = entry(json!("A"));
             image[field] = value;
             let problem = decided("MODIFY", Some(image), None).unwrap_err();
-            assert_eq!(problem, format!("malformed: {field} is missing or no text"));
+            assert_eq!(problem, format!("malformed: {field} is missing or not text"));
         }
     }
 }

@@ -83,7 +83,7 @@ mod tests {
         let event = |change: &str| Event { payload: Payload::Json(change.to_owned()), ..events().remove(0) };
         let call = Call::new(MarkAssignedCodes::NAME, "call".to_owned(), None);
         let dispositions = futures::executor::block_on(MarkAssignedCodes::handle(changes.map(event).to_vec(), &call));
-        let rejected = Disposition::Reject("malformed: marketId is missing or no text".to_owned());
+        let rejected = Disposition::Reject("malformed: marketId is missing or not text".to_owned());
         assert_eq!(dispositions.unwrap(), [Disposition::Ack, Disposition::Ack, Disposition::Ack, rejected]);
     }
 }

@@ -10,8 +10,8 @@ use chrono::{DateTime, SecondsFormat, Timelike};
 pub struct Identity {
     /// The entity's campaign, else its own id: the key under which the event log orders records.
     pub key: String,
-    /// `<type>:<entity id>:<version, else date.updated>`. Repeats of one change have the same one, with which readers
-    /// of the event log leave them out: it is the record's `recordId`, and its header `dedup-id`.
+    /// `<type>:<entity id>:<version, else date.updated>`. Repeats of one change have the same id, so that readers of
+    /// the event log can drop them. It is the record's `recordId`, and its header `dedup-id`.
     pub record_id: String,
 }
 
@@ -46,7 +46,7 @@ fn names(kind: Kind) -> &'static [&'static str] {
     }
 }
 
-/// Its own id, or several joined by `/`. So that no two entities have the same, a `/` within one of several is escaped.
+/// Its own id, or several joined by `/`. A `/` within one of several is escaped, so that no two entities have the same.
 fn entity_id(kind: Kind, data: &Object) -> Result<String, Fault> {
     match names(kind) {
         [name] => id(data, name),
@@ -62,7 +62,7 @@ fn id(data: &Object, name: &str) -> Result<String, Fault> {
     id.ok_or_else(|| Fault::at(format!("/{name}"), "is missing, empty, or not text"))
 }
 
-/// No version contains another one behind a colon, so a record id can be read in one way only.
+/// No version contains a colon followed by another version, so a record id is unambiguous.
 fn version(data: &Object) -> Result<String, Fault> {
     if let Some(version) = data.get("version") {
         let whole = version.get().parse::<u64>().map(|version| version.to_string());

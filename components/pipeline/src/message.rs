@@ -35,7 +35,8 @@ struct NotifiedAttribute {
 }
 
 impl Notification {
-    /// What a message wraps; `None` if it is not a notification. A record of the pipeline is none: it has no `Message`.
+    /// What a message wraps; `None` if it is not a notification. A record of the pipeline is not one: it has no
+    /// `Message`.
     fn of(event: &Event) -> Option<Self> {
         event.json::<Self>().ok().filter(|it| it.r#type == "Notification")
     }

@@ -8,7 +8,7 @@ pub fn is_on(campaign: &Object) -> bool {
     option != Some(true)
 }
 
-/// The same, by the campaign's document as JSON text; a campaign of which there is none is published.
+/// The same, by the campaign's document as JSON text; a campaign without a document is published.
 ///
 /// # Errors
 /// Why it is not known, when the document cannot be read or is another campaign's (ids and slugs share the cache's keys).

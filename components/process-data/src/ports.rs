@@ -59,7 +59,8 @@ fn message(TopicMessage { body, attributes }: TopicMessage) -> topic::TopicMessa
     topic::TopicMessage { body, attributes }
 }
 
-/// What became of a message: of its call, and in it of itself. A message that no topic accepts is given up.
+/// The outcome of a message: that of its call or, if the call succeeded, its own. A message that no topic accepts is
+/// given up.
 fn published(result: Result<Result<String, Error>, Error>) -> Result<(), Disposition> {
     result.and_then(|result| result).map(drop).map_err(|error| error.disposition())
 }

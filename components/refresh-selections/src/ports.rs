@@ -29,7 +29,7 @@ pub trait Ports {
     fn warn(&self, message: &str, data: Value);
     /// Logs what needs attention.
     fn error(&self, message: &str, data: Value);
-    /// Logs what a service did not answer.
+    /// Logs a failed request to a service.
     fn failed(&self, message: &str, error: &ServiceError, data: Value);
 }
 

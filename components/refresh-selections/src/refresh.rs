@@ -28,10 +28,10 @@ pub struct Body {
     pub campaign_id: String,
     /// The market whose winners are queued again.
     pub market_id: String,
-    /// Of the rest of a refresh: which one it is the rest of. For people.
+    /// In a message for the rest of a refresh: the id of that refresh. For people.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "if_readable")]
     pub task_id: Option<String>,
-    /// Of the rest of a refresh: where its first page begins, as the Entry Service named it.
+    /// In a message for the rest of a refresh: where its first page begins, as the Entry Service named it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
 }
@@ -117,7 +117,7 @@ impl<P: Ports> Refresh<'_, P> {
 
     async fn queue(&mut self, page: ScoringPage) -> Result<(), Disposition> {
         let ports = self.ports;
-        // Who has left the campaign has no item to write to.
+        // A fan who has left the campaign has no item to write to.
         let records: Vec<_> = page.records.into_iter().filter(|record| !record.removed).collect();
         let read = records.len();
         let winners: Vec<_> = records.into_iter().filter_map(|record| self.winner(record)).collect();
@@ -126,10 +126,10 @@ impl<P: Ports> Refresh<'_, P> {
             ports.warn("Selections not queued", json!({"problem": error.message, "refresh": self.data()}));
             error.disposition()
         })?;
-        // All of them: the refresh goes on behind them, and nothing else tells of them.
+        // Every lost fan is logged: the refresh continues after them, and nothing else reports them.
         for (fans, problem) in messages::lines(&lost, |(fan, _)| fan.as_str()) {
             let data = json!({"globalUserIds": fans, "problem": problem, "refresh": self.data()});
-            ports.error("Winners not queued, whose messages are wrong in themselves", data);
+            ports.error("Winners not queued: their messages are invalid", data);
         }
         self.queued += winners.len() - lost.len();
         self.left_out += read - winners.len();

@@ -79,7 +79,7 @@ fn walk<'c>(
         return Err(Step::Refuse(Reason::CampaignClosed.into()));
     }
     if linked.is_none() {
-        may_enter_anew(campaign, facts)?;
+        may_enter_unlinked(campaign, facts)?;
     }
     if has(campaign, &GateType::Idv) && !facts.verified.ok_or(Step::Ask(Question::Verified))? {
         return Err(Step::Refuse(Reason::IdvNotVerified.into()));
@@ -87,9 +87,9 @@ fn walk<'c>(
     Ok(Step::Admit { linked_campaign_id: linked.map(str::to_owned) })
 }
 
-/// Refuses a fan without an entry in a linked campaign who is not invited. An invitation stands in for that entry;
-/// where nobody is invited, the entry is a prerequisite.
-fn may_enter_anew<'c>(campaign: &'c Campaign, facts: &Facts) -> Result<(), Step<'c>> {
+/// Refuses a fan without an entry in a linked campaign who is not invited. An invitation replaces that entry;
+/// in a campaign without invitations, the entry is a prerequisite.
+fn may_enter_unlinked<'c>(campaign: &'c Campaign, facts: &Facts) -> Result<(), Step<'c>> {
     let gate = [GateType::Invite, GateType::Linked].into_iter().find(|gate| has(campaign, gate));
     match gate {
         None => Ok(()),

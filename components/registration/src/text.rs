@@ -15,15 +15,15 @@ pub fn trimmed(text: String) -> String {
     if trimmed.len() == text.len() { text } else { trimmed.to_owned() }
 }
 
-/// Whether a message of a queue can be the text, or have it as an attribute. For a text within a message's JSON see
+/// Whether a queue accepts the text as a message, or as an attribute of one. For a text within a message's JSON see
 /// [`fits_message`].
 pub fn fits_queue(text: &str) -> bool {
     let is_plain = |byte: u8| (b' '..=b'~').contains(&byte);
     text.bytes().all(is_plain) || text.chars().all(is_queue_char)
 }
 
-/// Whether a message of a queue can hold the text in its JSON. JSON escapes all control characters. Of what no queue takes,
-/// it leaves U+FFFE and U+FFFF as they are.
+/// Whether a message of a queue can hold the text in its JSON. JSON escapes all control characters, but not U+FFFE and
+/// U+FFFF, which queues refuse, too.
 pub fn fits_message(text: &str) -> bool {
     !text.contains(['\u{fffe}', '\u{ffff}'])
 }
@@ -65,7 +65,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_queue_takes_all_text_but_control_characters_and_what_is_no_character() {
+    fn a_queue_takes_all_text_but_control_characters_and_noncharacters() {
         for text in ["", "fan-1 ~", "Zoé\t\r\n", "\u{fffd}", "\u{10000}\u{10ffff}"] {
             assert!(fits_queue(text), "{text:?}");
         }

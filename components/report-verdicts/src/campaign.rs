@@ -105,7 +105,7 @@ impl Campaign {
         self.sent.iter().map(|(_, sent)| received(sent)).collect()
     }
 
-    /// What there is to tell. The message that has said before that it tells goes before others.
+    /// The post, if one is due. A message that has claimed the report before goes before others.
     pub fn telling(&self, now_ms: u64) -> Option<Telling> {
         let posts = self.decide(self.told.as_ref(), now_ms).into_iter().zip(&self.sent).enumerate();
         let tellings = posts.filter_map(|(place, (decision, (_, sent)))| match decision {
@@ -118,8 +118,7 @@ impl Campaign {
         tellings.min_by_key(|telling| telling.claim.is_some())
     }
 
-    /// What becomes of each message, by its index in the batch, after what was told, if anything; and what is to be warned
-    /// of.
+    /// The outcome of each message, by its index in the batch, after the post, if there was one; and the warnings.
     pub fn outcomes(&self, now_ms: u64, posted: Option<(&Telling, Posted)>) -> (Vec<(usize, Outcome)>, Vec<String>) {
         let before = self.decide(self.told.as_ref(), now_ms);
         let known = Told { totals: self.counts, teller: None, claimed_ms: 0 };

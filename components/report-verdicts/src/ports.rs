@@ -31,7 +31,7 @@ pub trait Ports {
     fn warn(&self, message: &str, data: Value);
     /// Adds a time to a histogram of the worker, seconds.
     fn observe(&self, name: &str, seconds: f64, labels: &[(&str, &str)]);
-    /// Logs what Slack did not take.
+    /// Logs a failed post to Slack.
     fn failed(&self, message: &str, error: &ServiceError, data: Value);
 }
 

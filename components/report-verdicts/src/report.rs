@@ -59,7 +59,7 @@ async fn read(ports: &impl Ports, sent: Vec<(usize, Sent)>) -> (Vec<Campaign>, V
         by_campaign.entry(sent.message.campaign_id.clone()).or_default().push((index, sent));
     }
     let keys: Vec<Key> = by_campaign.keys().flat_map(|id| [Counts::key(id), report::key(id)]).collect();
-    // An id of which the table takes no key costs no other campaign.
+    // An id that the table refuses as a key does not affect other campaigns.
     let items = calls::each(&keys, async |keys| ports.table().read(keys).await).await;
     let (mut campaigns, mut settled) = (vec![], vec![]);
     for ((id, sent), items) in by_campaign.into_iter().zip(items.chunks(2)) {
@@ -181,7 +181,7 @@ async fn confirm(ports: &impl Ports, parts: &[Part<'_>]) -> Vec<Posted> {
     for ((_, campaign, _), posted) in parts.iter().zip(&all_posted) {
         if let Posted::Failed(why) = posted {
             let data = json!({"campaignId": campaign.id, "problem": format!("{why:?}")});
-            ports.warn("Report not noted: Slack is told again", data);
+            ports.warn("Report not recorded; Slack gets it again", data);
         }
     }
     all_posted

@@ -251,7 +251,7 @@ fn a_post_that_is_not_noted_is_repeated() {
     world.tables.table.borrow_mut().items.insert(key.clone(), claimed.as_object().unwrap().clone());
     world.tables.stuck.insert(key.sk.clone(), scoring_io::testing::down());
     assert_eq!(world.deliver(), [Disposition::retry("down")]);
-    assert!(warnings(&world)[0].starts_with("WARN Report not noted: Slack is told again"), "{:?}", warnings(&world));
+    assert!(warnings(&world)[0].starts_with("WARN Report not recorded; Slack gets it again"), "{:?}", warnings(&world));
     world.tables.stuck.clear();
     world.run(2 * MINUTE_MS);
     let texts = world.texts();

@@ -88,8 +88,8 @@ fn settle(fans: Vec<Fan>, answer: &Result<Results<Refreshed>, ServiceError>) -> 
     fans.into_iter().flat_map(settle).collect()
 }
 
-/// The disposition by the service's result. Whatever it says against the record, the record is retried: the entry may
-/// still be on its way to the service. The state of a fan that its answer does not mention is unknown.
+/// The disposition by the service's result. A record that the service refuses is retried, too, because the entry may
+/// not have reached the service yet. The state of a fan that its answer does not mention is unknown.
 fn refreshed(answer: &Results<Refreshed>, id: &str) -> Disposition {
     let result = answer.results.iter().find(|result| result.global_user_id == id);
     match result.map(|result| result.status) {

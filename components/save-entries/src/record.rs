@@ -77,7 +77,7 @@ impl Item {
         Ok(Self { key, entry, version, unchanged, is_dated })
     }
 
-    /// The item; without a date of its own, in the version of the change that it is sent for.
+    /// The item. Without a date, it has the version of the change that it is sent for.
     pub fn or_version(self: Rc<Self>, version: &str) -> Rc<Self> {
         if self.is_dated { self } else { Rc::new(Self { version: version.to_owned(), ..Rc::unwrap_or_clone(self) }) }
     }

@@ -17,9 +17,9 @@ const TABLE: &str = "demand-table";
 const VERDICT_REPORTER_QUEUE: &str = "verdictReporterQueue";
 
 /// Winners of one market: a message to verdictReporterQueue, whose `expected.selected` is a minimum of the campaign's
-/// total. It is the number of winners of the market that this batch has written, and no increment: in a second selection
-/// of a market, or in another market of the campaign, the total also counts the winners before, so it is at least as large.
-/// Only where entries of winners are removed, which subtracts them, the total may stay below.
+/// total. It is the number of winners of the market that this batch has written, not an increment: in a second
+/// selection of a market, or in another market of the campaign, the total also counts the winners before, so it is at
+/// least as large. Only where entries of winners are removed, which subtracts them, the total may stay below.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Report {
     /// The campaign.

@@ -110,7 +110,8 @@ async fn assign(ports: &impl Ports, campaign_id: &str, mut jobs: Vec<Job>) -> (S
     (settled, assigned)
 }
 
-/// Looks at the items of winners whom the service does not take, each with the disposition if the item does not say why.
+/// Reads the items of winners whom the service refuses; each comes with the disposition for the case that the item does
+/// not explain it.
 async fn look(ports: &impl Ports, refused: Vec<(Job, Disposition)>, settled: &mut Settled, assigned: &mut Vec<Job>) {
     let (jobs, dispositions): (Vec<_>, Vec<_>) = refused.into_iter().unzip();
     for ((job, item), refused) in read(ports, jobs).await.into_iter().zip(dispositions) {
@@ -148,7 +149,7 @@ async fn write(ports: &impl Ports, jobs: Vec<Job>) -> Saved {
     saved
 }
 
-/// Makes updates, and says in `saved` what became of them. Returns the jobs whose items do not meet the condition.
+/// Makes updates, and adds their outcomes to `saved`. Returns the jobs whose items do not meet the condition.
 async fn update(ports: &impl Ports, jobs: Vec<(Update, Job)>, saved: &mut Saved) -> Vec<Job> {
     if jobs.is_empty() {
         return vec![];
@@ -187,7 +188,7 @@ async fn explain(ports: &impl Ports, jobs: Vec<Job>) -> Settled {
 /// The items of jobs as they are now; of one that could not be read, the disposition of its records.
 async fn read(ports: &impl Ports, jobs: Vec<Job>) -> Vec<(Job, Result<Option<String>, Disposition>)> {
     let keys: Vec<_> = jobs.iter().map(Job::key).collect();
-    // A fan of whom the table takes no key costs no other.
+    // A fan whose id the table refuses as a key does not affect others.
     let items = calls::each(&keys, async |keys| ports.read(keys).await).await;
     let failed: Vec<_> = items.iter().filter_map(|item| item.as_ref().err()).collect();
     if let Some(error) = failed.first() {

@@ -48,8 +48,8 @@ pub fn is_failed(disposition: &Disposition) -> bool {
     matches!(disposition, Disposition::Skip(reason) if reason.starts_with(FAILED))
 }
 
-/// The next step after a request to assign codes. All codes of a request are assigned, or none is; an answer that says
-/// `assigned` beside other words means that the fan has held this very code before.
+/// The next step after a request to assign codes. All codes of a request are assigned, or none. `assigned` beside other
+/// statuses means that the fan already held this code.
 pub fn after_assign(answer: &Results<Assigned>, fan: &str) -> Next {
     let Some(Assigned { status, message, .. }) = answer.results.iter().find(|result| result.global_user_id == fan)
     else {
@@ -72,8 +72,9 @@ fn failed() -> Disposition {
     Disposition::Skip(format!("{FAILED}the fan holds another code, which stays"))
 }
 
-/// Writes the verdict, and nothing else, to an item that exists. A winner's holds no other code and is of no other market;
-/// a loser's holds no code; an attribute that is null is as absent. What the fan changes meanwhile stays, and that the entry is still to be replicated.
+/// Writes the verdict, and nothing else, to an item that exists. A winner's item must hold no other code and no other
+/// market, a loser's no code; null counts as absent. Concurrent changes by the fan stay, and so does the flag for
+/// replication.
 pub fn update(job: &Job) -> Update {
     let exists = Predicate::Exists("pk".to_owned());
     let set = |path: &str, value: Value| (path.to_owned(), value.to_string());

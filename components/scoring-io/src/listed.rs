@@ -29,7 +29,8 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
-    /// Whether the call has said so much of lost rows that another one is to go on, for which the host takes more lines.
+    /// Whether the call has logged so many lost rows that another call must continue, for which the host takes more
+    /// lines.
     pub(crate) fn is_full(&self) -> bool {
         self.lost.get() + self.files.get() * LINES_PER_FILE >= LINES_PER_CALL
     }
@@ -48,7 +49,7 @@ pub(crate) struct Listed<'c> {
 /// A row that is valid and lost.
 #[derive(Clone, Debug)]
 pub(crate) struct LostRow {
-    /// What was not done, as its line says it.
+    /// The message of its log line: what was not done.
     pub(crate) message: &'static str,
     /// The line in which it begins, from 1.
     pub(crate) line: u64,
@@ -67,7 +68,7 @@ impl LostRow {
 }
 
 impl<'c> Listed<'c> {
-    /// Of a file that begins.
+    /// Begins the lines of a file.
     pub(crate) fn of(lines: &'c Lines) -> Self {
         add(&lines.files, 1);
         Self { lines, unlisted: Cell::default(), uncounted: Cell::default() }

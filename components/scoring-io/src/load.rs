@@ -180,7 +180,7 @@ impl<P: Ports> Loader<'_, P> {
         goes_on(&self.file)
     }
 
-    /// Whether the call is to end: its time is over, or its lines are.
+    /// Whether the call is to end: its time or its log lines are used up.
     pub(crate) fn is_over(&self) -> bool {
         self.ports.now_ms() >= self.until_ms || self.listed.is_full()
     }
@@ -252,7 +252,7 @@ impl<P: Ports> Loader<'_, P> {
         }
     }
 
-    /// Ends a file that cannot be read on. If it is not there any more, what was read of it is reported.
+    /// Ends a file that cannot be read further. If it no longer exists, what was read of it is reported.
     async fn stop<'f>(
         &'f self,
         error: &Error,
@@ -266,7 +266,7 @@ impl<P: Ports> Loader<'_, P> {
         }
         self.finish(rows, batch, state).await?;
         if error.kind == ErrorKind::Changed {
-            return Err(Disposition::Skip(format!("replaced: {name}, of which another event tells")));
+            return Err(Disposition::Skip(format!("replaced: {name}; another event reports it")));
         }
         if state.progress.campaigns.is_empty() {
             return Err(Disposition::Skip(format!("gone: {name}")));
@@ -321,7 +321,7 @@ impl<P: Ports> Loader<'_, P> {
             return Ok(());
         }
         batch.sending.push(async move { self.send(part).await.map(drop) }.boxed_local());
-        // The call begins now, and not only when somebody waits for it.
+        // The call begins now, not when it is first awaited.
         if let Some(Some(sent)) = batch.sending.next().now_or_never() {
             sent?;
         }
@@ -336,7 +336,8 @@ impl<P: Ports> Loader<'_, P> {
         Ok(())
     }
 
-    /// Has the rest of a batch sent, the rows that are held back last, and its progress stored, while the next one is read.
+    /// Begins to send the rest of a batch, with the held-back rows last, and to store its progress, while the next one
+    /// is read.
     async fn begin_to_finish<'f>(
         &'f self,
         rows: &Rows,
@@ -352,7 +353,7 @@ impl<P: Ports> Loader<'_, P> {
         Ok(())
     }
 
-    /// The same of the last batch, to its end.
+    /// The same for the last batch; waits for the end.
     async fn finish<'f>(&'f self, rows: &Rows, batch: &mut Batch<'f>, state: &mut State) -> Result<(), Disposition> {
         self.begin_to_finish(rows, batch, state, Tail::Stored).await?;
         batch.finished(state).await
@@ -378,7 +379,8 @@ impl<P: Ports> Loader<'_, P> {
         send(self.ports, self.kind, &self.file, rows, &self.listed).await
     }
 
-    /// Says that all rows are done, and stores that. It says so before: no later call does, if this one ends in between.
+    /// Logs that all rows are done, then stores it. It is logged first, because no later call would log it if this one
+    /// ends in between.
     async fn end(&self, state: &mut State, message: &str) -> Result<(), Disposition> {
         let counts = state.progress.position.counts;
         let data = json!({"file": self.file.name(), "rows": counts.rows, "invalid": counts.invalid});

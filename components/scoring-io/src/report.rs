@@ -64,8 +64,9 @@ impl<P: Ports> Loader<'_, P> {
         self.store(state).await
     }
 
-    /// Has the campaigns reported of which rows are put and which are not stored: those that are, the call for the file's
-    /// next version reports. What is expected of them is not known; they are told when their counts stand still.
+    /// Starts reports for the campaigns that have queued rows but are not stored. Their expected counts are unknown, so
+    /// they are reported when their counts stand still. The stored ones are reported by the call for the file's next
+    /// version.
     pub(crate) async fn report_unstored(&self, state: &State) -> Result<(), Disposition> {
         let is_stored = |id: &String| state.stored.as_ref().is_some_and(|stored| stored.campaigns.contains(id));
         let unstored = state.progress.campaigns.iter().filter(|id| !is_stored(id));
@@ -73,13 +74,14 @@ impl<P: Ports> Loader<'_, P> {
         self.send_reports(&unstored.map(message).collect::<Vec<_>>()).await
     }
 
-    /// Sends the messages. One that no queue takes costs no other: its campaign is not reported, which is an error in the log.
+    /// Sends the messages. An invalid one does not affect the others: its campaign is not reported, which is logged as
+    /// an error.
     async fn send_reports(&self, messages: &[Message]) -> Result<(), Disposition> {
         let body = |message: &Message| json!(message).to_string();
         let sent = messages::send(messages, body, async |bodies| self.ports.report(bodies).await).await;
         for (message, error) in sent.map_err(|error| error.disposition())? {
             let data = json!({"file": self.file.name(), "campaignId": message.campaign_id, "problem": error.message});
-            self.ports.error("Campaign not reported, whose message is wrong in itself", data);
+            self.ports.error("Campaign not reported: its message is invalid", data);
         }
         Ok(())
     }

@@ -22,10 +22,10 @@ const PAUSE_MS: u64 = 100;
 /// Bytes of most records, so that their buffer does not grow.
 const RECORD_BYTES: usize = 512;
 
-/// Sends rows. One that is wrong in itself is logged and left out: returns the lines of these.
+/// Sends rows. Invalid rows are logged and left out; returns their lines.
 ///
 /// # Errors
-/// What stands in the way of all rows, or of one that may succeed later.
+/// The failure of all rows, or of a row that may succeed later.
 pub(crate) async fn send(
     ports: &impl Ports,
     kind: Kind,
@@ -62,8 +62,8 @@ fn data_record(record: &ScoreRecord) -> DataRecord {
     DataRecord { partition_key: partition_key(record).to_owned(), data }
 }
 
-/// Saves records; those whose jobs fail for now are tried again. Returns the indices of those that are wrong in themselves,
-/// each with the reason.
+/// Saves records; those whose jobs fail for now are tried again. Returns the indices of the invalid ones, each with the
+/// reason.
 async fn save(ports: &impl Ports, records: Vec<ScoreRecord>) -> Result<BTreeMap<usize, String>, Disposition> {
     let (mut open, mut unsaved) = (jobs(records.into_iter().enumerate()), BTreeMap::new());
     for attempt in 1.. {
@@ -90,8 +90,8 @@ async fn save(ports: &impl Ports, records: Vec<ScoreRecord>) -> Result<BTreeMap<
     Ok(unsaved)
 }
 
-/// Puts rows to the worker's data stream; those that fail alone are put again. Returns those that are wrong in themselves,
-/// with their errors.
+/// Puts rows to the worker's data stream; those that fail alone are put again. Returns the invalid ones, with their
+/// errors.
 async fn put<'a>(ports: &impl Ports, mut open: Vec<&'a ValidRow>) -> Result<Vec<(&'a ValidRow, Error)>, Error> {
     let mut wrong = vec![];
     for attempt in 1.. {

@@ -54,7 +54,8 @@ pub fn update(change: Change) -> Update {
     Update { key: self::key(key), set, increment, remove, condition }
 }
 
-/// Makes changes, each independent of the others: of each its error, if it failed. What fails for all fails for each.
+/// Makes changes, each independent of the others: of each its error, if it failed. A failure of the whole call is the
+/// error of each.
 pub async fn changes(table: &impl Table, changes: Vec<Change>) -> Vec<Option<Error>> {
     let count = changes.len();
     if count == 0 {

@@ -1,4 +1,5 @@
-//! A small world for tests of workers: a table in memory, whose calls may wait, fail, or take effect unheard.
+//! A small world for tests of workers: a table in memory, whose calls may wait, fail, or take effect although the
+//! response is lost.
 
 use crate::table::Table;
 use scoring::table::{Change, Key};

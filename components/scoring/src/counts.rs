@@ -336,7 +336,7 @@ pub fn update(records: &[Record], counts: &Counts, beside: &Beside) -> Outcome {
     let is_known = |record: &Record| counted.is_some_and(|counted| record.position >= counted.first);
     if positions.is_some() && records.iter().any(|record| record.redriven && !is_known(record)) {
         return Outcome::Late(format!(
-            "late: records of its shard were counted after it, so it may be counted or not; count campaign {campaign_id} anew"
+            "late: records of its shard were counted after it, so it may be counted or not; recount campaign {campaign_id}"
         ));
     }
     if place.is_some() && counted.is_none() {

@@ -1,6 +1,6 @@
 //! Counts fans by their score items, each fan once.
 //!
-//! An item that gets a stronger name is written anew before the old one is removed ([`crate::save`]), so for a moment a
+//! An item that gets a stronger name is rewritten before the old one is removed ([`crate::save`]), so for a moment a
 //! fan has two or three. The strongest one has the names of the others.
 
 use crate::fan::{Name, SCORE};
@@ -34,8 +34,8 @@ struct Item {
 }
 
 impl Fans {
-    /// What an item counts as, and by how much: 1, or 0 for a fan who is counted. It is less than that for one whose weaker
-    /// names were counted as so many fans. `None` if it is no score.
+    /// The state that an item counts as, and by how much: 1, or 0 for a fan who is already counted; less for a fan
+    /// whose weaker names were counted as separate fans. `None` if it is not a score.
     pub fn count(&mut self, item: &str) -> Option<(Verification, i64)> {
         let Item { sk, verification, member_id, global_user_id, email } = serde_json::from_str(item).ok()?;
         if !sk.starts_with(SCORE) {
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_score_is_not_counted() {
+    fn items_that_are_not_scores_are_not_counted() {
         let mut fans = Fans::default();
         for item in ["{}", "", r#"{"sk":"USER#g","verification":"verified"}"#, r#"{"sk":"SCORE#m","verification":"?"}"#]
         {

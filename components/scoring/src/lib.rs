@@ -1,4 +1,4 @@
-//! The rules of scoring: from a row of a scored file to a fan's score item, the counts of a campaign, and the word to
+//! The rules of scoring: from a row of a scored file to a fan's score item, the counts of a campaign, and the report to
 //! Slack.
 //!
 //! Pure, like `registration`: no I/O, no clock, no WIT. A rule takes what was read and says what is to be written

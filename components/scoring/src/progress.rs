@@ -64,7 +64,7 @@ pub struct Ending {
     pub reported: Option<String>,
     /// The items of the next campaign up to this sort key are counted.
     pub after: Option<String>,
-    /// The fans in those items. Nobody is counted as selected: that is not a score's.
+    /// The fans in those items. Nobody is counted as selected, because scores do not say it.
     pub counted: Totals,
 }
 
@@ -146,8 +146,8 @@ pub fn read(item: Option<&str>) -> Result<Option<Progress>, String> {
     item.map(read).transpose()
 }
 
-/// Where to begin for an event, from the stored progress. A file that was replaced starts again, and reports the
-/// campaigns too that the version before has not.
+/// Where to begin for an event, from the stored progress. A replaced file starts again, and also reports the campaigns
+/// that the previous version has not reported.
 pub fn begin(file: &File, stored: Option<&Progress>) -> Begin {
     match stored {
         Some(stored) if stored.sequencer > file.sequencer => Begin::Replaced,
@@ -206,7 +206,7 @@ impl Progress {
         self.tail = tail::last(records.into_iter().rev().chain(before)).take_while(fits).collect();
     }
 
-    /// What is to be said, at the end, of a file with campaigns that are left out.
+    /// The warning at the end of a file with campaigns that are left out.
     pub fn warning(&self, file: &File) -> Option<String> {
         let known = self.campaigns.len();
         self.has_more_campaigns.then(|| format!("{}: only the first {known} campaigns are reported", file.name()))
@@ -352,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn a_replaced_file_starts_anew_and_its_older_event_is_left_out() {
+    fn a_replaced_file_starts_again_and_its_older_event_is_left_out() {
         let old = file("1");
         let new = File { etag: "other".to_owned(), ..file("2") };
         let new = File { key: old.key.clone(), ..new };

@@ -45,7 +45,7 @@ pub struct ScoreRecord {
     pub rank: Option<u32>,
     /// The score.
     pub score: Score,
-    /// The file's `verdict`. `verdict` itself is the selection's word.
+    /// The file's `verdict`. The name `verdict` itself belongs to the selection.
     pub verification: Verification,
     /// Whether the fan is chosen for access.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "if_readable")]
@@ -56,7 +56,7 @@ pub struct ScoreRecord {
     pub sequencer: Sequencer,
 }
 
-/// A text that a record can do without: an empty one is as absent, as an empty cell of a row is.
+/// An optional text: an empty one counts as absent, as an empty cell of a row does.
 fn filled<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
     Ok(if_readable(from)?.filter(|text: &String| !text.is_empty()))
 }
@@ -72,8 +72,8 @@ pub enum Verification {
 }
 
 impl ScoreRecord {
-    /// Reads a row. An `email` that is not an address is left out, since a fault in what is not needed costs no row; a row
-    /// that nothing else names is then invalid.
+    /// Reads a row. An `email` that is not an address is left out, since a fault in an optional cell does not
+    /// invalidate a row; a row without another name is then invalid.
     ///
     /// # Errors
     /// The first fault, with its column.

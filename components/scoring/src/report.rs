@@ -159,7 +159,7 @@ pub fn decide(received: Received<'_>, counts: Totals, told: Option<&Told>, now_m
     let stand_still = message.seen == Some(counts);
     let known = told.map_or(Totals::default(), |told| told.totals);
     let teller = told.and_then(|told| Some((told.teller.as_deref()?, told.claimed_ms)));
-    // Who is telling does so: a copy has another id, and would have to wait for it.
+    // The teller posts itself: a copy has another id, and would have to wait for the teller.
     let is_teller = teller.is_some_and(|(teller, _)| teller == id);
     let waits =
         (missing.is_some() && age_ms < PATIENCE_MS) || (!stand_still && now_ms.saturating_sub(ended_ms) < SETTLE_MS);
@@ -178,13 +178,14 @@ pub fn decide(received: Received<'_>, counts: Totals, told: Option<&Told>, now_m
     };
     let text = text(message, counts, known, warning.as_deref());
     let expected = if warning.is_some() { Expected::default() } else { message.expected };
-    // The rest is that of a file which is told of.
+    // The file counts as reported with this post, so the copy has no `ended_ms`.
     let rest = || Message { expected, ended_ms: None, since_ms: Some(now_ms), seen: Some(counts), ..message.clone() };
     let rest = (!stand_still).then(|| Box::new(rest()));
     Decision::Post { claim, text, confirmation: confirmation(message, id, counts), rest }
 }
 
-/// Says in the table that a message is telling, on condition that what was told, and who tells, is as it was read.
+/// Claims a campaign's report for a message in the table, on condition that the told counts and the teller are
+/// unchanged since they were read.
 fn claim(message: &Message, id: &str, told: Option<&Told>, now_ms: u64) -> Change {
     let change = Change::of(key(&message.campaign_id)).set("teller", id).set("claimedMs", now_ms);
     let Some(told) = told else { return change.if_absent("pk") };
@@ -198,7 +199,7 @@ fn claim(message: &Message, id: &str, told: Option<&Told>, now_ms: u64) -> Chang
     })
 }
 
-/// Says in the table that Slack has taken what a message told.
+/// Records in the table that Slack has taken the counts of a message.
 fn confirmation(message: &Message, id: &str, counts: Totals) -> Change {
     let mut change = Change::of(key(&message.campaign_id)).if_equals("teller", id);
     for (name, count) in counts.named() {
@@ -209,7 +210,7 @@ fn confirmation(message: &Message, id: &str, counts: Totals) -> Change {
 }
 
 impl Expected {
-    /// What the counts do not reach, in words.
+    /// The expected counts that are not reached, as text.
     fn missing(self, counts: Totals) -> Option<String> {
         // A later file turns verified fans into rejected ones, and back; fans who are either do not become fewer by that.
         let both = self.verified.zip(self.rejected).map(|(verified, rejected)| verified + rejected);
@@ -250,7 +251,7 @@ fn text(message: &Message, counts: Totals, known: Totals, warning: Option<&str>)
     text
 }
 
-/// As Slack wants the three characters that it reads itself; on one line.
+/// Escapes the three characters that Slack interprets; on one line.
 fn escaped(text: &str) -> String {
     let text = text.replace(char::is_control, " ");
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
@@ -401,7 +402,7 @@ mod tests {
         let missing = totals(1_199, 0, 0);
         let Decision::Later(copy) = decide_at(5, missing, None) else { panic!("a copy") };
         assert_eq!(copy, looked(message(), missing));
-        // The copy's own time does not begin the ten minutes anew.
+        // The copy's own time does not restart the ten minutes.
         let again = Received { message: &copy, id: "other", sent_ms: SENT_MS + 60_000 };
         assert_eq!(decide(again, missing, None, SENT_MS + PATIENCE_MS - 1), Decision::Later(copy.clone()));
         assert!(matches!(decide(again, totals(1, 0, 0), None, SENT_MS + PATIENCE_MS), Decision::Post { .. }));

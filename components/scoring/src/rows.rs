@@ -8,7 +8,7 @@ use crate::schema::Kind;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// Of so many rows one may be invalid, before a warning names the file: 5 %.
+/// If more than one row in this many is invalid, a warning names the file: 5 %.
 const ROWS_PER_INVALID_ONE: u64 = 20;
 
 /// Reads a file's rows. The state that is to be stored is [`Rows::position`].
@@ -50,7 +50,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// What is to be said of a file of which more than 5 % of the rows are invalid.
+    /// The warning about a file with more than 5 % invalid rows.
     pub fn warning(&self, file: &File) -> Option<String> {
         let Self { rows, invalid } = self;
         let warns = invalid.saturating_mul(ROWS_PER_INVALID_ONE) > *rows;

@@ -33,7 +33,7 @@ impl Kind {
     /// The schema of its rows.
     ///
     /// # Errors
-    /// When the schema is wrong; a test holds that it is not.
+    /// When the schema is wrong; a test checks that it is not.
     pub fn schema(self) -> Result<&'static RowSchema, &'static str> {
         let schema = match self {
             Self::Scrubbed => &*SCRUBBED,

@@ -2,7 +2,7 @@
 //!
 //! A worker takes the records of a key slice of a shard in order. Kinesis puts a record into a shard by the MD5 of its
 //! partition key, of which each shard has a range; so the last records of each of 32 equal ranges are kept, which are in up
-//! to 32 equal shards. Into which key slice of its shard a record goes is the worker's host's to say. So several keys of a
+//! to 32 equal shards. The worker's host decides into which key slice of its shard a record goes. So several keys of a
 //! range are kept: those of a shard are spread over its slices.
 
 use crate::record::ScoreRecord;

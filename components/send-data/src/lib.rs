@@ -35,7 +35,7 @@ impl BatchWorker for SendData {
 worker_kit::batch_worker!(SendData);
 
 /// The topics of the configuration. While it is wrong, no record can be written: all are delivered again, and are dead letters
-/// after three deliveries. The host takes no answer of a worker for an outage, only what the platform answers it.
+/// after three deliveries. The host treats only responses of the platform as outages, not those of a worker.
 async fn topics() -> Result<Topics, Failure> {
     let (prefix, names) = (variables::optional(PREFIX).await, variables::optional(NAMES).await);
     let wrong = |problem| Failure::retryable(format!("the variables {PREFIX} and {NAMES} name no topics: {problem}"));

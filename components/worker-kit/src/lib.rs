@@ -6,7 +6,7 @@
 //! - [`lambda`]: the event JSON of AWS Lambda, both ways. Pure.
 //! - [`endpoint`]: the HTTP endpoint at `/workers/<id>`, which uses these events.
 //! - [`Call`], [`log`]: logs and spans that carry the call's correlation id.
-//! - [`lenient`]: members of bodies that somebody else writes.
+//! - [`lenient`]: members of bodies that other programs write.
 //! - [`platform`], [`services`], [`cache`]: the interfaces that a worker may call; [`campaigns`]: campaigns through the
 //!   cache.
 

@@ -17,8 +17,8 @@ const NAMES_PER_LINE: usize = 40_000;
 const MAX_NAME_BYTES: usize = 1_000;
 
 /// Sends a message for each of the parts, in their order; `send` sends bodies and tells for each whether it was accepted.
-/// Messages that fail are sent again, and no others. One that is wrong in itself costs no other: returns the parts of such
-/// messages, with their errors.
+/// Messages that fail are sent again, and no others. An invalid message does not affect the others: returns the parts
+/// of such messages, with their errors.
 ///
 /// # Errors
 /// The first failure that stays; it says how many messages of its call are not queued. Also if all of several messages are
@@ -48,7 +48,7 @@ pub async fn send_while<T, E: From<Error>>(
         && lost.len() == parts.len()
         && parts.len() > 1
     {
-        // Not `Invalid`: nobody knows that it stays so, and the messages are not given up because of it.
+        // Not `Invalid`: the cause may pass, so the messages are not given up because of it.
         let message = format!("none of {} messages is queued: {}", parts.len(), error.message);
         return Err(Error::new(ErrorKind::Unavailable, message).into());
     }

@@ -14,8 +14,8 @@ pub trait BatchWorker {
     /// The component's id, in kebab case: `save-entries`.
     const NAME: &'static str;
 
-    /// Runs once at build time, and what it loads is frozen into the component. It can call nothing of the platform
-    /// and must read neither environment nor clock. Key no map made here by an outsider's input.
+    /// Runs once at build time, and what it loads is frozen into the component. It cannot call the platform and must
+    /// read neither environment nor clock. Do not make maps here whose keys come from an outsider's input.
     fn warm_up() {}
 
     /// Handles a batch; answers one disposition per event, in the same order.

@@ -87,7 +87,7 @@ impl Invoker {
         let timer = CallTimer::new(&self.worker, &self.source);
         let times: Vec<u64> = batch.iter().map(|event| event.time_ms).collect();
         let dispatched = self.dispatch.dispatch(&self.worker, batch).await;
-        failpoint::reached(Step::Answer);
+        failpoint::reached(Step::Response);
         let outcome = CallOutcome::read(&self.worker, dispatched, records);
         timer.end(outcome.name());
         self.measure_ages(&times, &outcome);

@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_no_object() {
+    fn a_list_is_not_an_object() {
         check(r#" ["fan@example.com", 7]"#, expect!["invalid type: sequence, expected an object"]);
         let list = from_value::<Fan>(serde_json::json!(["fan@example.com", 7]));
         expect!["invalid type: sequence, expected an object"].assert_eq(&list.unwrap_err());

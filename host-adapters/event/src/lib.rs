@@ -5,14 +5,14 @@
 //!   generates one of its own and nothing is converted. Fields and cases are WIT's.
 //! - The functions of `host-adapters-sources` make events of them, for the host and for the guests' library.
 //! - [`endpoint`]: the same over HTTP, which either the guest or the host serves; [`appsync`]: what AppSync's events say of it.
-//! - [`source_name`]: names of sources, for those who do not know the sources.
+//! - [`source_name`]: names of sources, for code that does not depend on the sources.
 //! - [`ServiceStatus`]: what the status of a service's answer means; [`service_error_code`]: what its refusal says itself.
 //! - [`json`]: reading payloads, with errors that name the field.
 
-mod answer;
 pub mod appsync;
 mod attribute;
 mod call_error;
+mod disposition;
 pub mod endpoint;
 mod event;
 pub mod json;
@@ -22,9 +22,9 @@ mod service_status;
 pub mod source_name;
 mod text;
 
-pub use answer::{Disposition, Failure, Retry, UNANSWERED, gravest};
 pub use attribute::{Attribute, AttributeValue};
 pub use call_error::CallError;
+pub use disposition::{Disposition, Failure, Retry, UNANSWERED, gravest};
 pub use event::{Event, Payload};
 pub use request::{Request, Response};
 pub use service_error::service_error_code;

@@ -34,9 +34,9 @@ pub struct Request {
 }
 
 impl Request {
-    /// The request of a body and its headers over HTTP, or the answer to one that no worker reads. What the headers leave
-    /// out is what `context` finds in the event; the correlation id may be empty. It is of no task, see
-    /// [`Request::of_task`].
+    /// Makes a request from a body and headers over HTTP. The error is the response to a body that no worker reads.
+    /// `context` finds in the event what the headers lack; the correlation id may be empty. The request is not of a
+    /// task, see [`Request::of_task`].
     pub fn read<'h>(
         body: Vec<u8>,
         header: impl Fn(&str) -> Option<&'h str>,

@@ -1,6 +1,6 @@
-//! Names of sources, `<kind>:<name>`, for those who name a source and do not know it: backends, which count what they drop
-//! in its name, dead letters that a queue's own redrive has moved, and messages that ask for a source of tasks. Other kinds
-//! are named in their folders alone.
+//! Names of sources, `<kind>:<name>`, for code that does not depend on the sources: backends, which count dropped
+//! records by source, dead letters that a queue's own redrive has moved, and messages that ask for a source of tasks.
+//! Other kinds are named only in their folders.
 
 /// The kind of source that reads a queue.
 pub const QUEUE: &str = "sqs";

@@ -7,7 +7,7 @@ pub fn is_queue_char(c: char) -> bool {
 }
 
 /// Whether the text can follow a call, as the value of a header of HTTP and of a message's attribute. A correlation id and
-/// a trace come from outside; where they do not fit, whatever they were to follow goes without them.
+/// a trace come from outside; if they do not fit, the call or message goes without them.
 pub fn can_follow(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| is_queue_char(c) && !c.is_ascii_control())
 }

@@ -23,8 +23,8 @@ static REACHED: AtomicU64 = AtomicU64::new(0);
 pub enum Step {
     /// A source has received records; its worker has not been called.
     Receive,
-    /// A worker has answered; its dispositions have not been carried out.
-    Answer,
+    /// A worker has responded; its dispositions have not been carried out.
+    Response,
     /// A request of a worker or of a client of the gateway has taken effect: a table write, a message, a document, a
     /// call of a service. The response has not been sent.
     SideEffect,
@@ -40,7 +40,7 @@ pub enum Step {
     Delete,
     /// A transaction of the embedded store is about to be committed.
     BeforeCommit,
-    /// A transaction is on disk; its callers have not been answered yet.
+    /// A transaction is on disk; its callers have no response yet.
     Commit,
 }
 
@@ -48,7 +48,7 @@ impl Step {
     /// Every kind.
     const ALL: [Self; 10] = [
         Self::Receive,
-        Self::Answer,
+        Self::Response,
         Self::SideEffect,
         Self::DeadLetter,
         Self::BeforeCheckpoint,
@@ -68,7 +68,7 @@ impl Step {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Receive => "receive",
-            Self::Answer => "answer",
+            Self::Response => "response",
             Self::SideEffect => "side-effect",
             Self::DeadLetter => "dead-letter",
             Self::BeforeCheckpoint => "before-checkpoint",

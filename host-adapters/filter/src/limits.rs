@@ -45,7 +45,7 @@ impl PolicyLimits {
     pub const NONE: Self = Self { bytes: usize::MAX, ..Self::RECORD };
 
     /// # Errors
-    /// When the policy has more than it may have.
+    /// When the policy exceeds a limit.
     pub fn check(&self, policy: &Policy) -> Result<(), PolicyError> {
         if let Some(nested) = policy.conditions.iter().find(|condition| !self.may_nest && condition.depth > 1) {
             let problem = "an attribute has no fields; nested fields are for policies on the body";

@@ -42,7 +42,7 @@ impl SubscriptionFilter {
     /// one value, and no nested fields for attributes.
     ///
     /// # Errors
-    /// When the text is not a policy, or has more than it may have.
+    /// When the text is not a policy, or exceeds a limit.
     pub fn compile(policy: &str, scope: Scope) -> Result<Self, PolicyError> {
         let limits = PolicyLimits { may_nest: scope == Scope::MessageBody, ..PolicyLimits::SUBSCRIPTION };
         Filter::within(policy, &limits).map(|filter| Self { filter, scope })

@@ -1,5 +1,6 @@
-//! Readers of members that somebody else writes, for `#[serde(deserialize_with = "…")]`: null is as absent, an integer may
-//! have a fraction of zeros, and what is not needed costs only itself. [`readable`] reads a whole text so.
+//! Readers of members that other programs write, for `#[serde(deserialize_with = "…")]`: null counts as absent, an
+//! integer may have a fraction of zeros, and an optional member that cannot be read affects no other. [`readable`]
+//! reads a whole text so.
 
 use crate::MAX_DEPTH;
 use serde::de::{DeserializeOwned, Error};
@@ -84,9 +85,8 @@ pub fn whole_if_readable<'de, D: Deserializer<'de>, T: TryFrom<i128>>(from: D) -
     Ok(number.as_ref().and_then(whole))
 }
 
-/// Reads a text in which null is then in the place of each text, number or part that cannot be read: half a character, a
-/// number beyond all ranges, what is nested too deep. For what describes something of which few members are needed. `None`
-/// if it is not JSON.
+/// Reads a text and replaces by null each text, number or part that cannot be read: half a character, a number beyond
+/// all ranges, a part that is nested too deep. For objects of which few members are needed. `None` if it is not JSON.
 pub fn readable(text: &str) -> Option<Value> {
     let parts = || serde_json::from_str::<&RawValue>(text).ok().map(|json| readable_parts(json, 0));
     serde_json::from_str(text).ok().or_else(parts)

@@ -1,8 +1,8 @@
 //! JSON whose numbers keep every digit, for host and guests.
 //!
-//! `serde_json::Value` holds an integer of 64 bits or a double, and rounds any other number without a word. DynamoDB's
-//! numbers have 38 digits. So whatever carries somebody's data through the project carries it as text
-//! ([`RawValue`](serde_json::value::RawValue)), and this crate processes such texts:
+//! `serde_json::Value` holds an integer of 64 bits or a double, and silently rounds any other number. DynamoDB's
+//! numbers have 38 digits. So the project carries data as text ([`RawValue`](serde_json::value::RawValue)), and this
+//! crate processes such texts:
 //!
 //! - [`Decimal`]: the value of a number's text.
 //! - [`number`]: a number that DynamoDB spelled, as JSON spells it.
@@ -10,7 +10,7 @@
 //! - [`Numbers`]: the numbers of a text; [`is_exact`]: whether a machine's number holds one.
 //! - [`compact`], [`pretty`]: a text as `Value` would write it, but for the numbers.
 //! - [`pointer`]: a part of a text.
-//! - [`lenient`]: members that somebody else writes, among them integers with a fraction of zeros.
+//! - [`lenient`]: members that other programs write, among them integers with a fraction of zeros.
 
 mod compact;
 mod decimal;

@@ -12,7 +12,7 @@ use host_adapters_settings::{Report, suggestion};
 use host_adapters_sources::Resource;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// All that was read and names something.
+/// Everything that was read and contains names to check.
 pub(super) struct Names<'n> {
     pub(super) components: &'n BTreeMap<String, RawComponent>,
     pub(super) targets: &'n [Target],
@@ -127,8 +127,8 @@ fn shared_queues(report: &Report<'_>, names: &Names<'_>) {
     }
 }
 
-/// Reports a dead letter queue that no backend could have. The name of one that is not given follows from the queue's, of
-/// which a fault has been reported.
+/// Reports a dead letter queue whose name no backend accepts. A default name follows from the queue's, whose fault has
+/// been reported already.
 fn dead_letters(report: &Report<'_>, worker: &str, raw: &RawSource) {
     let at = raw.place("dead_letter_queue");
     let follows = *at == raw.from;

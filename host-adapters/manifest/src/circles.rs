@@ -38,13 +38,13 @@ pub(super) fn check(
 fn message(circle: &[&str]) -> String {
     match circle {
         [queue] => format!(
-            "queue \"{queue}\" is its own dead letter queue: a message that is given up would turn for ever; name another queue"
+            "queue \"{queue}\" is its own dead letter queue: messages that are given up would circulate forever; name another queue"
         ),
         _ => {
             let names = circle.iter().chain(circle.first());
             let round: Vec<_> = names.map(|name| format!("\"{name}\"")).collect();
             let round = round.join(" → ");
-            format!("dead letters go round in a circle, {round}, for ever; name a dead letter queue outside of it")
+            format!("dead letters circulate forever: {round}; name a dead letter queue outside this cycle")
         }
     }
 }

@@ -230,12 +230,12 @@ fn read_tool(fields: &mut Fields<'_, '_>) -> (ToolSettings, Option<Range<usize>>
     (settings, components)
 }
 
-/// The host's table; those of other tools are not looked at, unless their name is meant to be the host's.
+/// The host's table. Those of other tools are ignored, unless their names look like the host's misspelt.
 pub(super) fn own_tool<'r, 'd>(fields: &mut Fields<'r, 'd>) -> Option<Fields<'r, 'd>> {
     let mut tools = fields.table("tool")?;
     for name in tools.keys().filter(|name| *name != TOOL && is_close(name, TOOL)).collect::<Vec<_>>() {
         let at = tools.key_place(name).unwrap_or_else(|| tools.span.clone());
-        tools.diagnostic(&at, format!("tool.{name} is read by nobody; write tool.{TOOL}"));
+        tools.diagnostic(&at, format!("tool.{name} is unknown; write tool.{TOOL}"));
     }
     tools.table(TOOL)
 }

@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_no_entry_is_named_without_its_text() {
+    fn a_line_that_is_not_an_entry_is_named_without_its_text() {
         assert_eq!(entries("A=1\n\nsecret stuff\n"), Err(3));
     }
 }

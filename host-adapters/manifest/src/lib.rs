@@ -44,7 +44,7 @@ use std::path::Path;
 use toml_edit::Document;
 use variables::Variables;
 
-/// Reads the manifest at `path`. Fails with every diagnostic it has; one that cannot be read at all is one diagnostic.
+/// Reads the manifest at `path`. Returns all diagnostics; an unreadable file gives one.
 pub fn load(path: &Path, provided: &ProvidedVariables) -> Result<App, ManifestErrors> {
     let text = read_text(path).map_err(|error| ManifestErrors::unreadable(path, &error))?;
     parse(path, &text, provided)

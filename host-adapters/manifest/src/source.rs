@@ -72,7 +72,7 @@ fn read(mut fields: Fields<'_, '_>) -> Option<RawSource> {
     let words: Vec<_> = kinds().map(|kind| format!("\"{kind}\"")).collect();
     let raw = fields.required("type", raw, &words.join(" or "))?;
     if !kinds().any(|kind| kind == raw.value) {
-        // What else stands in the block cannot be judged.
+        // The rest of the block cannot be checked.
         let words = suggestion(&raw.value, kinds());
         fields.diagnostic(&raw.span, format!("unknown source type \"{}\"{words}", raw.value));
         return None;

@@ -33,9 +33,9 @@ pub(super) fn campaign(path: &str) -> Cow<'_, str> {
     percent_decode_str(segment).decode_utf8_lossy()
 }
 
-/// The line for one key.
+/// The queue for one key.
 struct Bucket {
-    /// Tokio's mutex is fair: it makes the line. Only the first in it looks at the clock.
+    /// Tokio's mutex is fair, so it is the queue. Only the first in it looks at the clock.
     turn: tokio::sync::Mutex<()>,
     limiter: DefaultDirectRateLimiter,
 }
@@ -45,7 +45,7 @@ impl Limiter {
         Self { by: limit.by, quota: quota(limit.per_sec), buckets: Mutex::default() }
     }
 
-    /// Waits until a request to `path` may go out. Who is dropped on the way has taken nothing.
+    /// Waits until a request to `path` may go out. A call that is dropped while it waits uses nothing of the limit.
     pub(super) async fn wait(&self, path: &str) {
         let key = match self.by {
             LimitBy::Campaign => campaign(path),

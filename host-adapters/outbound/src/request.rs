@@ -21,7 +21,7 @@ const OURS: [HeaderName; 4] = [AUTHORIZATION, CONTENT_LENGTH, EXPECT, HOST];
 /// The token of the fan for whom the worker calls: `Bearer` and the token. `authorization` has the host's.
 const FORWARDED: HeaderName = HeaderName::from_static("x-forwarded-authorization");
 
-/// What a request carries through our own services. Other people's do not get it.
+/// Headers that follow a request through our own services. Services of others do not get them.
 const TRACE: [HeaderName; 4] = [
     HeaderName::from_static("traceparent"),
     HeaderName::from_static("tracestate"),

@@ -21,8 +21,8 @@ use tokio::time::Instant;
 /// What the server does with one request.
 #[derive(Clone, Debug)]
 enum Step {
-    Answer(u16),
-    AnswerWith(u16, http::HeaderName, String),
+    Respond(u16),
+    RespondWith(u16, http::HeaderName, String),
     Slow,
     /// Refuses with what it was sent as `Authorization` and `x-forwarded-authorization`.
     Quote,
@@ -68,11 +68,11 @@ async fn play(
     let (quoted, address) =
         (format!("bad request: {sent:?}"), format!("http://{}{uri}", headers["host"].to_str().unwrap()));
     script.seen.lock().unwrap().push((method, uri.to_string(), headers, body));
-    let step = script.steps.lock().unwrap().pop_front().unwrap_or(Step::Answer(200));
+    let step = script.steps.lock().unwrap().pop_front().unwrap_or(Step::Respond(200));
     let answer = Response::builder();
     match step {
-        Step::Answer(status) => answer.status(status).body("{}".into()),
-        Step::AnswerWith(status, name, value) => answer.status(status).header(name, value).body("{}".into()),
+        Step::Respond(status) => answer.status(status).body("{}".into()),
+        Step::RespondWith(status, name, value) => answer.status(status).header(name, value).body("{}".into()),
         Step::QuoteAddress => answer.status(308).header(LOCATION, &address).body(format!("Cannot POST {uri}").into()),
         Step::Quote => answer.status(400).body(quoted.into()),
         Step::Large => answer.body(vec![b' '; MAX_BODY_BYTES + 1].into()),
@@ -157,7 +157,7 @@ async fn each_status_is_tried_as_often_as_it_is_worth() {
         (504, 3),
     ];
     for (status, attempts) in cases {
-        let (script, upstream) = Script::serve(vec![Step::Answer(status); 3]).await;
+        let (script, upstream) = Script::serve(vec![Step::Respond(status); 3]).await;
         let sent = send(&services(&upstream), "/c1/entries").await.unwrap();
         assert_eq!(sent.response.status, status);
         assert_eq!((sent.attempts, script.count()), (attempts, attempts as usize), "{status}");
@@ -186,7 +186,7 @@ fn webhook(upstream: &str) -> Services {
 
 #[tokio::test]
 async fn a_webhook_is_called_at_its_very_address_without_a_token() {
-    let (script, upstream) = Script::serve([Step::Answer(429)]).await;
+    let (script, upstream) = Script::serve([Step::Respond(429)]).await;
     assert_eq!(send(&webhook(&upstream), "/").await.unwrap().attempts, 2);
     let seen = script.seen.lock().unwrap();
     for (method, uri, headers, body) in seen.iter() {
@@ -224,7 +224,7 @@ async fn a_service_without_an_address_is_not_there() {
 
 #[tokio::test]
 async fn a_try_that_succeeds_is_the_answer() {
-    let (script, upstream) = Script::serve([Step::Answer(503), Step::Slow]).await;
+    let (script, upstream) = Script::serve([Step::Respond(503), Step::Slow]).await;
     let sent = send(&services(&upstream), "/c1/entries").await.unwrap();
     assert_eq!((sent.response.status, sent.attempts), (200, 3));
     let seen = script.seen.lock().unwrap();
@@ -233,7 +233,7 @@ async fn a_try_that_succeeds_is_the_answer() {
 
 /// A first answer with this `Retry-After` delays the second by at least so much.
 async fn is_delayed(status: u16, retry_after: &str, least: Duration) {
-    let (_, upstream) = Script::serve([Step::AnswerWith(status, RETRY_AFTER, retry_after.to_owned())]).await;
+    let (_, upstream) = Script::serve([Step::RespondWith(status, RETRY_AFTER, retry_after.to_owned())]).await;
     let started = Instant::now();
     let sent = send(&services(&upstream), "/c1/entries").await.unwrap();
     assert_eq!((sent.response.status, sent.attempts), (200, 2));
@@ -254,7 +254,7 @@ async fn retry_after_as_a_date_is_kept() {
 
 #[tokio::test]
 async fn a_retry_after_of_minutes_is_left_to_the_caller() {
-    let (_, upstream) = Script::serve([Step::AnswerWith(429, RETRY_AFTER, "120".to_owned())]).await;
+    let (_, upstream) = Script::serve([Step::RespondWith(429, RETRY_AFTER, "120".to_owned())]).await;
     let sent = send(&services(&upstream), "/c1/entries").await.unwrap();
     assert_eq!((sent.response.status, sent.attempts), (429, 1));
     assert!(sent.response.headers.contains(&("retry-after".to_owned(), "120".to_owned())), "{sent:?}");
@@ -319,13 +319,13 @@ fn verify(signer: &Signer, token: &str) -> Claims {
 #[tokio::test]
 async fn a_redirect_is_an_answer_and_takes_the_token_nowhere() {
     let (elsewhere, other) = Script::serve([]).await;
-    let (_, upstream) = Script::serve([Step::AnswerWith(307, LOCATION, other)]).await;
+    let (_, upstream) = Script::serve([Step::RespondWith(307, LOCATION, other)]).await;
     let sent = send(&services(&upstream), "/c1/entries").await.unwrap();
     assert_eq!((sent.response.status, elsewhere.count()), (307, 0));
 }
 
 #[tokio::test]
-async fn an_answer_beyond_bounds_is_no_answer() {
+async fn a_response_beyond_bounds_is_not_a_response() {
     let (script, upstream) = Script::serve([Step::Large]).await;
     let mut config = config(&upstream);
     config.settings.attempt_timeout_secs = 10;
@@ -398,7 +398,7 @@ async fn fetch(allowed: &str, url: &str) -> Result<Response<Bytes>, WebError> {
 #[tokio::test]
 async fn the_open_web_gets_the_guests_request_and_no_token() {
     let (elsewhere, other) = Script::serve([]).await;
-    let (script, upstream) = Script::serve([Step::Answer(503), Step::AnswerWith(307, LOCATION, other)]).await;
+    let (script, upstream) = Script::serve([Step::Respond(503), Step::RespondWith(307, LOCATION, other)]).await;
     let url = format!("{upstream}/a?b=c");
     assert_eq!(fetch(&upstream, &url).await.unwrap().status(), 503, "tried once");
     assert_eq!(fetch(&upstream, &url).await.unwrap().status(), 307, "not followed");

@@ -1,4 +1,4 @@
-//! What stands for stores that a host does not have: whoever asks for something of them asks for what is not there.
+//! Implementations for stores that a host lacks; every call fails.
 
 use super::names::unknown;
 use super::{Checkpoint, FailureTable, LeaseTable, Position, Result, Shard, ShardPage, ShardReader, TopicBackend};

@@ -18,8 +18,8 @@ pub fn count_cache_get<T>(answer: &std::result::Result<Option<T>, CacheError>) {
     metrics::counter!("registration_cache_gets_total", "result" => result).increment(1);
 }
 
-/// What an operator does with single messages of a queue, dead letters above all. SQS itself knows no message by its
-/// id: its backend receives until it has met the ids, and returns the rest.
+/// An operator's access to single messages of a queue, mainly dead letters. SQS cannot find a message by its id: its
+/// backend receives until it has found the ids, and returns the rest.
 #[async_trait::async_trait]
 pub trait QueueBrowser: Send + Sync + 'static {
     /// Up to `max` messages in any state, without receiving them, from where an earlier page ended. A message that is
@@ -91,7 +91,7 @@ pub struct Depth {
 pub trait ShardReader<R>: Send + Sync + 'static {
     /// All shards that still hold records, in any order.
     async fn shards(&self, stream: &str) -> Result<Vec<Shard>>;
-    /// Up to `limit` records of a shard in order, from a position; returns at once, with none where there are none.
+    /// Up to `limit` records of a shard in order, from a position; returns at once, empty if there are none.
     async fn page(&self, stream: &str, shard: &str, from: &Position, limit: usize) -> Result<ShardPage<R>>;
     /// Most records of a page. A read that gives as many, or says that there are more, has a backlog behind it.
     fn most_records(&self) -> usize;
@@ -138,7 +138,7 @@ pub trait LeaseTable: Send + Sync + 'static {
     /// The checkpoint of `worker` in a shard: where it begins, the sequence number of the last record settled, or the mark
     /// of the shard's end.
     async fn checkpoint(&self, stream: &str, shard: &str, worker: &str) -> Result<Option<Checkpoint>>;
-    /// Moves it. Only ever forward; `condition-failed` where another host holds the shard's lease.
+    /// Moves it, only forward; `condition-failed` where another host holds the shard's lease.
     async fn set_checkpoint(&self, stream: &str, shard: &str, worker: &str, checkpoint: &Checkpoint) -> Result<()>;
 }
 

@@ -153,7 +153,7 @@ impl CircuitBreaker {
     }
 }
 
-/// Waits for a change, at the longest until a time, if there is one.
+/// Waits for a change, or until a time, if there is one.
 async fn changed_or_at(changed: Pin<&mut Notified<'_>>, at: Option<Instant>) {
     match at {
         None => changed.await,

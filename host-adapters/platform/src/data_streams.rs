@@ -14,8 +14,9 @@ use md5::{Digest, Md5};
 settings! {
     /// A data stream.
     pub struct DataStreamSpec {
-        /// How many shards it has: how many readers can be at work on it. What is read of one shard is in order. `provision`
-        /// makes a stream with so many; those of an embedded one are split or merged when the number has changed.
+        /// How many shards it has: how many readers can read in parallel. Records of one shard are in order.
+        /// `provision` makes a stream with so many; those of an embedded one are split or merged when the number has
+        /// changed.
         pub shards: u32 = 1, 1..=1_000;
     }
 }

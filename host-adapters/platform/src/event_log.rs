@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 settings! {
     /// A topic of the event log.
     pub struct LogTopicSpec {
-        /// How many partitions it has: how many readers of a group can be at work on it. What is read of one partition is
+        /// How many partitions it has: how many readers of a group can read in parallel. Records of one partition are
         /// in order. `provision` makes a topic with so many. An embedded topic gets more when the number has grown, and
         /// never fewer, as in Kafka; keys move to other partitions then.
         pub partitions: u32 = 1, 1..=1_000;

@@ -54,9 +54,9 @@ pub struct Grants {
 /// What may be done with a table or collection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Access {
-    /// Look.
+    /// Read.
     Read,
-    /// Change, without looking.
+    /// Write only.
     Write,
     /// Both.
     ReadWrite,

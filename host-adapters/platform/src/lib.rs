@@ -2,8 +2,8 @@
 //! implement and its functions, which check the caller's grant and then call the backend; and what all backends share.
 //!
 //! - [`PlatformService`]: the platform itself. [`Grants`]: who may call what.
-//! - `backend`: what sources need of backends, and `absent`: what stands for a backend that does not exist; [`task`]: what
-//!   is needed from those that store executions.
+//! - `backend`: what sources need of backends, and `absent`: implementations for stores that a host lacks; [`task`]:
+//!   what is needed from those that store executions.
 //! - [`circuit_breaker`], [`retry`]: stop the use of a dependency that is down, and the waits in between.
 //! - [`limits`]: what every backend accepts, checked before one is asked (for data streams in [`data_streams`], for
 //!   topics in [`topic`], for the event log in [`event_log`]);
@@ -64,7 +64,7 @@ use tokio::time::Instant;
 
 /// The platform over backends, with the grants of each component and client by name.
 pub struct PlatformService {
-    /// What there is, for refusals.
+    /// The declared names, for refusals.
     pub declared: Declared,
     /// Who may call what; a name that is not here may call nothing.
     pub grants: HashMap<String, Grants>,
@@ -100,7 +100,7 @@ impl PlatformService {
     }
 }
 
-/// A crash here leaves the caller without the answer to what has happened.
+/// A crash here loses the response to a call that has taken effect.
 pub(crate) fn took_effect<T>(done: Result<T>) -> Result<T> {
     if done.is_ok() {
         failpoint::reached(Step::SideEffect);

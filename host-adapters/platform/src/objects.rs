@@ -59,7 +59,7 @@ pub fn absent(bucket: &str, key: &ObjectKey) -> Error {
 
 /// The error for an object that is another version than was asked for.
 pub fn changed(bucket: &str, key: &ObjectKey) -> Error {
-    Error::new(ErrorKind::Changed, format!("{bucket}: the object `{key}` was replaced; begin anew with its head"))
+    Error::new(ErrorKind::Changed, format!("{bucket}: the object `{key}` was replaced; restart with `head`"))
 }
 
 pub(crate) async fn objects_head(platform: &PlatformService, caller: Caller<'_>, args: Head) -> Result<ObjectInfo> {

@@ -36,12 +36,13 @@ pub fn measure_attempt(worker: &str, outcome: &'static str, took: Duration) {
 pub trait TaskBackend: Send + Sync + 'static {
     /// Begins an attempt of the execution of `worker` that has been due for longest. Waits for one up to `wait`, and not
     /// long beyond; `None` if there is none. With a `wait` of zero it asks at once, so that `None` also says that the
-    /// executions can be reached. The attempt is the caller's for `lease`, and after each heartbeat for as long
-    /// again. One whose lease is over has ended without an outcome, and the backend begins another as it sees fit.
+    /// executions can be reached. The caller has a lease of the attempt for `lease`, and for as long again after each
+    /// heartbeat. When the lease ends, the attempt has ended without an outcome, and the backend decides whether to
+    /// begin another.
     async fn take(&self, worker: &str, lease: Duration, wait: Duration) -> Result<Option<TaskAttempt>>;
     /// Extends the lease of an attempt. Returns whether the attempt was still the caller's; if not, because the execution
-    /// was stopped or its lease was over, its work is to be ended, and nothing else is to be told of it. So do the
-    /// functions below.
+    /// was stopped or its lease was over, the caller must end the work and report nothing else about it. The functions
+    /// below return the same.
     async fn heartbeat(&self, attempt: &TaskAttempt, lease: Duration) -> Result<bool>;
     /// The attempt has succeeded, and with it the execution; `output` is JSON text of [`MAX_TASK_BYTES`] at most.
     async fn succeed(&self, attempt: &TaskAttempt, output: &str) -> Result<bool>;
@@ -49,8 +50,8 @@ pub trait TaskBackend: Send + Sync + 'static {
     async fn fail(&self, attempt: &TaskAttempt, failure: &TaskFailure, next: NextAttempt) -> Result<bool>;
     /// The attempt ends without an outcome, because the host drains. It is not a failure: the next one may begin at once.
     async fn release(&self, attempt: &TaskAttempt) -> Result<bool>;
-    /// The attempt ends without an outcome, because the execution waits for something that another one has now; `cause` says
-    /// for what, in at most [`MAX_CAUSE_BYTES`]. It is not a failure: the next one may begin after `wait`.
+    /// The attempt ends without an outcome, because the execution waits for a resource that another one holds; `cause`
+    /// says which, in at most [`MAX_CAUSE_BYTES`]. It is not a failure: the next one may begin after `wait`.
     async fn postpone(&self, attempt: &TaskAttempt, cause: &str, wait: Duration) -> Result<bool>;
     /// Begins the next attempt in place of this one, which has ended without an outcome in an outage; token and lease
     /// stay. Returns its number, which is the execution's highest so far, or `None` if the caller no longer has the
@@ -139,7 +140,7 @@ pub struct TaskAttempt {
     pub started_ms: Option<u64>,
     /// JSON text.
     pub input: String,
-    /// Names this attempt to the backend; that of an earlier attempt is worth nothing.
+    /// Names this attempt to the backend; that of an earlier attempt is invalid.
     pub token: String,
     /// Follows the execution through logs and services; without one, it is the task id.
     pub correlation_id: Option<String>,
@@ -163,7 +164,7 @@ pub enum TaskError {
     Failed,
     /// The worker refused the execution for good: by a permanent failure, or by a status that is not 2xx.
     Refused,
-    /// The worker answered that the execution waits for something that another one has now.
+    /// The worker answered that the execution waits for a resource that another one holds.
     Busy,
     /// The instance ended during the attempt.
     Trapped,
@@ -245,7 +246,7 @@ pub fn check_name(name: &str) -> Result<()> {
     }
 }
 
-/// What came of starting an execution.
+/// The result of starting an execution.
 #[derive(Clone, Debug)]
 pub enum Started {
     /// It is new.

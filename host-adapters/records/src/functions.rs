@@ -57,16 +57,15 @@ impl<'a> Caller<'a> {
     }
 }
 
-/// What a method of [`Platform`] answers.
+/// The result of a method of [`Platform`].
 pub type Output<F> = Result<<F as Function>::Output, Error>;
 
 macro_rules! platform {
     ($($interface:ident $interface_wit:literal { $(
         $method:ident $wit:literal $arguments:ident($($argument:ident: $type:ty),*) $(of $resource:ident)? -> $output:ty;
     )* })*) => {
-        /// The platform as the runtime and the gateway call it, whichever backend stands behind. One method per
-        /// function. An implementation checks the caller's grants on every call. What a host does not implement it
-        /// denies.
+        /// The platform as the runtime and the gateway call it, whatever the backend is. One method per function. An
+        /// implementation checks the caller's grants on every call. What a host does not implement it denies.
         #[async_trait::async_trait]
         #[allow(missing_docs, reason = "each method is the function whose arguments it takes")]
         pub trait Platform: Send + Sync + 'static {

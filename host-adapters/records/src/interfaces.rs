@@ -178,13 +178,13 @@ pub mod queue {
 /// Records of `documents`.
 pub mod documents {
     record! {
-        /// What a find looks for, and what of it.
+        /// A query.
         FindQuery {
             /// A MongoDB filter as JSON text.
             filter: String,
             /// Dotted paths to sort by, the first before the others.
             sort: Vec<SortPath>,
-            /// Dotted paths to keep; all where there is none.
+            /// Dotted paths to keep; all if the list is empty.
             projection: Vec<String>,
             /// At most this many documents, 1 to 1,000.
             limit: u32,
@@ -214,7 +214,7 @@ pub mod documents {
     }
 
     record! {
-        /// What an update came upon.
+        /// Result of an update.
         UpdateResult {
             /// How many documents the filter found, 0 or 1.
             matched: u64,
@@ -232,7 +232,7 @@ pub mod objects {
     pub const MAX_RANGE_BYTES: u32 = 4 << 20;
 
     record! {
-        /// What is under a key.
+        /// The metadata of an object.
         ObjectInfo {
             /// The key.
             key: String,
@@ -266,7 +266,8 @@ pub mod objects {
         }
     }
 
-    /// The answer's memory, which is the host's until the guest has it. What is longer is refused, and takes none.
+    /// The memory of the response, which the host holds until the guest has it. A longer range is refused, and takes
+    /// none.
     impl Weight for ByteRange {
         fn weight(&self) -> usize {
             let answer = if self.length > MAX_RANGE_BYTES { 0 } else { self.length };

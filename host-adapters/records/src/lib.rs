@@ -31,7 +31,7 @@ pub use weight::Weight;
 pub trait Function: serde::Serialize + serde::de::DeserializeOwned + Weight + Send {
     /// `<interface>/<function>`, as in the path of the gateway.
     const PATH: &'static str;
-    /// What it answers.
+    /// Its output.
     type Output: serde::Serialize + serde::de::DeserializeOwned;
 
     /// What the call is about, as notes of outages have it: `table:demand-table`, or the interface's name alone.

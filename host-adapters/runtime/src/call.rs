@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 pub use host_adapters_event::{CallError, Disposition, Event, Payload, Retry};
 
-/// What came of a call, and which component served it.
+/// The result of a call, and which component served it.
 #[derive(Debug)]
 pub struct Called<T> {
     /// The answer, or why there is none.

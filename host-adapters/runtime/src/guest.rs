@@ -3,7 +3,7 @@
 use crate::call::{CallError, Completion, Disposition, Event};
 use crate::component::{Http, Version};
 use crate::state::State;
-use crate::{answer, request};
+use crate::{request, response};
 use bytes::Bytes;
 use host_adapters_event::{Failure, Request, Response};
 use http::header::{HOST, HeaderValue};
@@ -60,7 +60,7 @@ impl Guest {
     /// Hands over a batch.
     pub(crate) async fn batch(&self, accessor: &Accessor<State>, events: Vec<Event>) -> Answered<Vec<Disposition>> {
         match &self.batch {
-            Some(handle) => Ok(answer::batch(handle.call_concurrent(accessor, (events,)).await?.0)),
+            Some(handle) => Ok(response::batch(handle.call_concurrent(accessor, (events,)).await?.0)),
             None => Ok(Err(CallError::NotCallable("it does not export registration:workers/batch-worker".into()))),
         }
     }
@@ -68,7 +68,7 @@ impl Guest {
     /// Hands over a request that did not come over HTTP.
     pub(crate) async fn request(&self, accessor: &Accessor<State>, request: Request) -> Answered<Response> {
         match &self.request {
-            Some(handle) => Ok(answer::request(handle.call_concurrent(accessor, (request,)).await?.0)),
+            Some(handle) => Ok(response::request(handle.call_concurrent(accessor, (request,)).await?.0)),
             None => Ok(Err(CallError::NotCallable("it does not export registration:workers/request-worker".into()))),
         }
     }
@@ -97,7 +97,7 @@ async fn typed(
         Ok(request) => handle.call_concurrent(accessor, (request,)).await?.0,
         Err(refusal) => Ok(refusal),
     };
-    Ok(request::answered(answer).map_err(|problem| answer::failed(&problem)))
+    Ok(request::answered(answer).map_err(|problem| response::failed(&problem)))
 }
 
 fn completed(request: http::Request<Bytes>) -> http::Request<Bytes> {
@@ -120,10 +120,10 @@ async fn wasi03(
         p3::Request::new(parts.method, uri.scheme, uri.authority, uri.path_and_query, headers, None, Full::new(body));
     let response = match service.handle(accessor, request).await? {
         Ok(response) => response,
-        Err(code) => return Ok(Err(answer::failed(&code.to_string()))),
+        Err(code) => return Ok(Err(response::failed(&code.to_string()))),
     };
     let response = accessor.with(|access| response.into_http(access, io))?;
-    Ok(answer::http(response).await)
+    Ok(response::http(response).await)
 }
 
 async fn wasi02(
@@ -135,9 +135,9 @@ async fn wasi02(
     // The guest blocks its store while it waits, also for room in the response, so that is read elsewhere.
     let answer = tokio::spawn(async move {
         match receiver.await {
-            Ok(Ok(response)) => answer::http(response).await,
-            Ok(Err(code)) => Err(answer::failed(&format!("{code:?}"))),
-            Err(_) => Err(answer::failed("it set no response")),
+            Ok(Ok(response)) => response::http(response).await,
+            Ok(Err(code)) => Err(response::failed(&format!("{code:?}"))),
+            Err(_) => Err(response::failed("it set no response")),
         }
     });
     if request.uri().authority().is_none() {
@@ -149,5 +149,5 @@ async fn wasi02(
         wasmtime::error::Ok((http.new_incoming_request(Scheme::Http, request)?, http.new_response_outparam(sender)?))
     });
     handle.call_concurrent(accessor, handed?).await?;
-    Ok(answer.await.unwrap_or_else(|_| Err(answer::failed("its response could not be read"))))
+    Ok(answer.await.unwrap_or_else(|_| Err(response::failed("its response could not be read"))))
 }

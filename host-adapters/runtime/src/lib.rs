@@ -11,7 +11,6 @@
 
 #![deny(missing_docs)]
 
-mod answer;
 mod bindings;
 mod budget;
 pub mod call;
@@ -32,6 +31,7 @@ pub mod preinit;
 pub mod registry;
 mod request;
 pub mod requirements;
+mod response;
 mod state;
 mod turn;
 

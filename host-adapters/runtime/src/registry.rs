@@ -6,7 +6,7 @@ use crate::component::{ComponentSpec, LoadError, Version};
 use crate::engine::{self, EpochTicker, RuntimeConfig, Shared, SharedHost};
 use crate::pool::{Job, Pool, Retired};
 use crate::state::State;
-use crate::{answer, instance};
+use crate::{instance, response};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use host_adapters_event::{Request, Response};
@@ -24,14 +24,14 @@ pub struct Runtime {
     linker: Linker<State>,
     cache: Cache,
     shared: Arc<Shared>,
-    /// Instances that the components may have together, and the one load that checks against it and attempts out.
+    /// Instances that the components may have together. Locked by the one load that checks against it.
     capacity: Mutex<usize>,
     serving: ArcSwap<HashMap<String, Pool>>,
     retired: Mutex<HashMap<String, Vec<Retired>>>,
     _ticker: EpochTicker,
 }
 
-/// What a load came to.
+/// The result of a load.
 #[derive(Clone, Debug)]
 pub struct Loaded {
     /// SHA-256 of the file that serves now, hex.
@@ -91,11 +91,11 @@ impl Runtime {
     }
 
     /// Compiles (or takes from the cache), links and checks a component, then lets it serve in place of the version
-    /// before. Calls in flight end on the old version, which then goes. A file that serves already serves on, its
-    /// instances too. Blocks while it compiles: call it off the async threads.
+    /// before. Calls in flight end on the old version, which then goes. A file that already serves continues to serve,
+    /// with its instances. Blocks while it compiles: call it off the async threads.
     ///
     /// # Errors
-    /// Says why the file cannot serve; the version before serves on.
+    /// Says why the file cannot serve; the previous version continues to serve.
     pub fn load(&self, spec: &ComponentSpec) -> Result<Loaded, LoadError> {
         let wasm = spec.source.read(&spec.id)?;
         let digest: Arc<str> = compiled::digest(&wasm).into();
@@ -175,7 +175,7 @@ impl Runtime {
     pub async fn batch(&self, component: &str, events: Vec<Event>) -> Called<Vec<Disposition>> {
         let mut called = self.call(component, |reply| Job::Batch { events, reply }).await;
         for disposition in called.result.iter_mut().flatten() {
-            if let Some(reason) = answer::reason(disposition) {
+            if let Some(reason) = response::reason(disposition) {
                 self.hide_secrets(component, reason);
             }
         }

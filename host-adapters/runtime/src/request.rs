@@ -1,7 +1,7 @@
 //! HTTP requests as typed calls of `registration:workers/request-worker`: what the guest's own endpoint at
 //! `wasi:http/handler` does, done by the host, which has the whole request at hand. A Spin host takes that endpoint.
 
-use crate::answer::{MAX_RESPONSE_BYTES, bounded};
+use crate::response::{MAX_RESPONSE_BYTES, bounded};
 use bytes::Bytes;
 use host_adapters_event::appsync::Context;
 use host_adapters_event::{Failure, Request, Response};

@@ -234,7 +234,7 @@ impl<'r, 'd> Fields<'r, 'd> {
         })
     }
 
-    /// Knows a key of Spin's that this host does not provide, and says so if it is used.
+    /// Accepts a key of Spin's, and reports that this host does not provide it if it is used.
     pub fn unsupported(&mut self, key: &'static str, instead: &str) {
         if let Some((_, span)) = self.item(key) {
             self.diagnostic(&span, format!("\"{key}\" is not provided by host-adapters; {instead}"));
@@ -249,7 +249,7 @@ impl<'r, 'd> Fields<'r, 'd> {
         }
     }
 
-    /// Knows a key without looking at it.
+    /// Accepts a key with any value.
     pub fn ignored(&mut self, key: &'static str) {
         if !self.known.contains(&key) {
             self.known.push(key);

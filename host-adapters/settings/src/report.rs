@@ -153,7 +153,7 @@ pub fn suggestion<'n>(written: &str, known: impl IntoIterator<Item = &'n str> + 
     if names.is_empty() { "; there is none".to_owned() } else { format!("; there is {}", names.join(", ")) }
 }
 
-/// Whether a name may be meant by what was written.
+/// Whether what was written may be a misspelling of a name.
 pub fn is_close(written: &str, name: &str) -> bool {
     distance(written, name) <= 1 + name.len() / 4
 }
@@ -162,7 +162,7 @@ fn distance(written: &str, name: &str) -> usize {
     strsim::damerau_levenshtein(&plain(written), &plain(name))
 }
 
-/// Case and the choice between `-` and `_` are the most common slips: they count for nothing.
+/// Case and the choice between `-` and `_` are the most common slips, so they are ignored.
 fn plain(name: &str) -> String {
     name.to_lowercase().replace(['-', '_'], "")
 }

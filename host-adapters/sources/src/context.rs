@@ -25,7 +25,7 @@ pub struct SourceStores {
 }
 
 impl SourceStores {
-    /// Queues, to which the other stores are added that there are.
+    /// Stores with queues only. The other stores are added where they exist.
     pub fn of_queues(queues: Arc<dyn QueueBackend>) -> Self {
         Self {
             queues,

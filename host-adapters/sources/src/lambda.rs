@@ -131,11 +131,11 @@ pub(crate) struct Shape {
     pub(crate) id: &'static str,
     /// Makes the event.
     pub(crate) event: fn(String, Value, &Context<'_>, &mut Notes<'_>) -> Result<Event, String>,
-    /// Whether a call with such records has no item failures, because who calls does not wait for an answer: only an error
-    /// of the whole call makes Lambda call again.
+    /// Whether a call with such records has no item failures, because the caller does not wait for a response: only an
+    /// error of the whole call makes Lambda call again.
     pub(crate) fails_as_a_whole: bool,
-    /// Whether the field only describes what is to be read elsewhere, or has it in an encoding: of such a field, what cannot
-    /// be read counts as null. Of data that would be a change.
+    /// Whether the field only describes what is to be read elsewhere, or has it in an encoding: parts of such a field
+    /// that cannot be read count as null. In data, that would be a change.
     pub(crate) is_description: bool,
 }
 

@@ -40,7 +40,7 @@ macro_rules! kinds {
         /// The shapes of all kinds of record.
         const LAMBDA: &[&[lambda::Shape]] = &[$($module::LAMBDA),+];
 
-        /// What takes the records that hold others apart.
+        /// Splits aggregate records.
         const OPENS: &[Option<lambda::Open>] = &[$($module::OPENS),+];
 
         /// A source as the manifest declares it.

@@ -11,7 +11,7 @@ use std::time::Duration;
 /// starting.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What a configured server says.
+/// The result of probing a configured server.
 pub struct Probed {
     /// Its section of the runtime configuration.
     pub section: &'static str,

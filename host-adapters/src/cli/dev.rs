@@ -118,7 +118,7 @@ async fn follow(components: Arc<Components>, workers: Vec<Worker>, mut watch: Wa
                 Ok((took, swapped)) => told(&took, &swapped, age(&changed)),
                 Err(error) => format!("{}: {error:#}; the previous version serves on", worker.component.id),
             };
-            // Whether anybody reads it changes nothing.
+            // A failure to print is ignored.
             let _ = print(line);
         }
     }

@@ -57,7 +57,7 @@ enum Command {
     Queues(queues::Options),
     /// Look through the dead letters of a running host, send them back, drop them.
     DeadLetters(dead_letters::Options),
-    /// Start executions of a worker's tasks on a running host, see what came of them, stop them.
+    /// Start executions of a worker's tasks on a running host, see their results, stop them.
     Tasks(tasks::Options),
     /// Write events as AWS Lambda would hand them over; show records of a running host's event log.
     Events(events::Options),

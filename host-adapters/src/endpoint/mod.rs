@@ -62,7 +62,7 @@ async fn answer(
     };
     let request = http::Request::from_parts(parts, body);
     let called = endpoint.dispatcher.http(&route.component, request).await;
-    failpoint::reached(Step::Answer);
+    failpoint::reached(Step::Response);
     let mut response = match called.result {
         Ok(response) => response.map(|body: Bytes| Body::from(body)),
         Err(problem) => {

@@ -47,7 +47,7 @@ async fn swap(
 ) -> Json<Result<Value, Error>> {
     // Checked before the body is read, so that a caller without the grant cannot fill the memory.
     let swapped = match gateway.platform.check_swap_components(&caller) {
-        // An id that is not UTF-8 is nobody's.
+        // No component has an id that is not UTF-8.
         Ok(()) => swapped(&components, &worker.map(|Path(id)| id).unwrap_or_default(), body).await,
         Err(refusal) => Err(refusal),
     };

@@ -169,7 +169,7 @@ fn invalid(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Invalid, message)
 }
 
-/// Why a request was not met.
+/// Why a request failed.
 enum Refused {
     Failed(Error),
     /// The worker has no such execution.

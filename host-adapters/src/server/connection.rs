@@ -39,7 +39,7 @@ pub(super) async fn serve(
     let mut stopping = false;
     loop {
         tokio::select! {
-            // What a client does wrong is of no use in the log.
+            // Clients' faults are not worth a log line.
             _ = &mut connection => return,
             () = &mut overdue => return,
             () = stop.cancelled(), if !stopping => {
@@ -53,7 +53,7 @@ pub(super) async fn serve(
     }
 }
 
-/// Has the router answer a request. When the response comes before all of the request, the connection ends with it.
+/// Lets the router answer a request. If the response comes before the end of the request, the connection ends with it.
 async fn answer(
     router: Router,
     request: Request<Incoming>,

@@ -50,7 +50,7 @@ impl Worker {
         Self { scheduled: of(ExecutionState::Scheduled), running: of(ExecutionState::Running), id }
     }
 
-    /// Counts that fail leave the last ones.
+    /// If counting fails, the last counts stay.
     #[expect(clippy::cast_precision_loss, reason = "no worker has 2^53 executions")]
     async fn measure(&self, table: &dyn ExecutionTable) {
         match table.counts(&self.id).await {

@@ -62,7 +62,8 @@ impl Queues {
         }
     }
 
-    /// Measures once. A queue that cannot be asked keeps its last measures; that it cannot be reached shows elsewhere.
+    /// Measures once. A queue that cannot be asked keeps its last measures; other metrics show that it cannot be
+    /// reached.
     pub async fn measure(&mut self) {
         for queue in &mut self.queues {
             if let Err(error) = queue.measure(&*self.backend, self.clock.now_ms()).await {

@@ -64,7 +64,7 @@ pub async fn puts_again_what_was_refused() {
     assert_eq!(server.requests("PutRecords")[0]["StreamName"], "p-s");
 }
 
-/// What is refused for good, fails alone.
+/// A record that is refused for good fails alone.
 pub async fn answers_each_record_by_itself() {
     let (server, streams) = start(|_, _, input| {
         each(input, |key| match key {

@@ -111,7 +111,7 @@ pub async fn hands_back_what_nobody_takes() {
         _ => Ok(json!({})),
     })
     .await;
-    // Whoever waits begins the poll, and then waits no longer.
+    // A waiting runner begins the poll, and then stops waiting.
     assert!(activities(&server).await.take(WORKER, LEASE, SECOND).now_or_never().is_none());
     let handed_back = async || (!server.requests("SendTaskFailure").is_empty()).then_some(());
     eventually("it is handed back", handed_back).await;

@@ -204,7 +204,7 @@ pub async fn refuses_to_add(backend: &impl Backend) {
     assert_eq!(kind_of(backend, unmet).await, Some(ErrorKind::ConditionFailed), "the condition is judged first");
 }
 
-/// As a count does that moves its position: what was applied already is not applied again.
+/// Like a count that moves its position: an update that is applied already is not applied again.
 pub async fn adds_once(backend: &impl Backend) {
     put_all(backend, [json!({"pk": "p", "sk": "s", "position": {}})]).await;
     let counted = |position: &str| Update {

@@ -250,7 +250,7 @@ pub async fn lists_the_latest_first(backend: &impl TaskStore) {
         (page.executions.into_iter().map(|it| it.name).collect::<Vec<_>>(), page.next)
     };
     let (first, next) = page(None, None).await;
-    // What is started meanwhile is not shown twice, and shifts nothing.
+    // Executions that are started meanwhile are not shown twice, and shift no others.
     start(backend, "e5", "5").await;
     let (second, next) = page(None, next).await;
     let (third, next) = page(None, next).await;

@@ -89,7 +89,7 @@ async fn connections_break_and_crawl(server: &str) {
     tokio::time::sleep(SLOW).await;
     proxy.set(Line::Open);
     stage.knows_new_campaigns(&host).await;
-    assert!(before > 0 && proxy.connections() > before, "the host has connected anew");
+    assert!(before > 0 && proxy.connections() > before, "the host has reconnected");
     let last = load.end().await;
     stage.settled(last).await;
 }

@@ -51,7 +51,6 @@ const ENOUGH: usize = 5;
 const REJECTS: &str = "upsert-users";
 /// Every kind of step.
 const STEPS: [&str; 10] = [
-    "answer",
     "before-checkpoint",
     "before-commit",
     "before-delete",
@@ -60,12 +59,12 @@ const STEPS: [&str; 10] = [
     "dead-letter",
     "delete",
     "receive",
+    "response",
     "side-effect",
 ];
 
 /// The same, without those of records that are given up.
 const STEPS_OF_A_SELECTION: [&str; 9] = [
-    "answer",
     "before-checkpoint",
     "before-commit",
     "before-delete",
@@ -73,6 +72,7 @@ const STEPS_OF_A_SELECTION: [&str; 9] = [
     "commit",
     "delete",
     "receive",
+    "response",
     "side-effect",
 ];
 
@@ -176,7 +176,7 @@ impl Stage {
 
     /// Runs once; returns whether the host reached the step, and so aborted at it.
     fn crash(&self, point: &str) -> Result<bool, String> {
-        let folder = TempDir::with_prefix("crash-point-").unwrap();
+        let folder = TempDir::with_prefix("failpoint-").unwrap();
         make_data(&folder.path().join("host"));
         let output = self.demo(folder.path(), Some(point));
         let log = std::fs::read_to_string(folder.path().join("host.log")).unwrap_or_default();

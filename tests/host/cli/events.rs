@@ -33,7 +33,7 @@ async fn every_event_is_accepted_by_its_worker() {
     let variables: Vec<_> = upstreams.iter().flat_map(|upstream| ["--variable", upstream]).collect();
     for (source, worker) in &generated() {
         if *source == "task" {
-            // What comes of it is the worker's own test: an input has no records.
+            // The worker's own tests check the result: an input has no records.
             assert_eq!(generate(&[source, "--worker", worker]), workers::fixture(worker, source));
             continue;
         }

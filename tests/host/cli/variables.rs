@@ -82,7 +82,7 @@ fn case_23_variables_come_from_files_too_and_the_last_one_holds() {
 }
 
 #[test]
-fn a_line_of_env_that_is_no_variable_is_named_without_its_text() {
+fn a_line_of_env_that_is_not_a_variable_is_named_without_its_text() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join(".env"), format!("A=1\n{BAD} {BAD}\n")).unwrap();
     let outcome = validate(folder.path(), &[], Some(GOOD));

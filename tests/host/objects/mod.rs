@@ -140,14 +140,19 @@ async fn d15_8__the_dead_letter_of_an_object_is_redriven() {
     let host = Host::start().await;
     rename_in(&host.folder, "in/a.csv", "rows");
     let first = host.gets(1).await.remove(0);
-    let letter = wait::eventually("the dead letter", async || {
+    let dead_letter = wait::eventually("the dead letter", async || {
         let page = host.post("/operator/dead-letters/list", json!({"queue": "probeQueueDlq"})).await;
         page["Ok"]["dead_letters"].get(0).cloned()
     })
     .await;
-    assert_eq!((&letter["source"], &letter["worker"]), (&json!("s3:scoring"), &json!("probe")), "{letter}");
-    let redriven =
-        host.post("/operator/dead-letters/redrive", json!({"queue": "probeQueueDlq", "ids": [letter["id"]]})).await;
+    assert_eq!(
+        (&dead_letter["source"], &dead_letter["worker"]),
+        (&json!("s3:scoring"), &json!("probe")),
+        "{dead_letter}"
+    );
+    let redriven = host
+        .post("/operator/dead-letters/redrive", json!({"queue": "probeQueueDlq", "ids": [dead_letter["id"]]}))
+        .await;
     let again = host.gets(2).await.remove(1);
     assert_eq!(again, first, "{redriven}");
 }

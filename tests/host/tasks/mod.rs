@@ -75,7 +75,7 @@ async fn d13_1__a_name_is_one_execution() {
     // The same bytes as a file that an editor has marked.
     let marked = "\u{feff}{\"do\": \"output\", \"output\": 12345678901234567890123}";
     assert_eq!(host.ask(Method::POST, "errand/a", marked).await.0, 200);
-    // Whoever has the id alone, from a log or a message, finds the execution by it.
+    // The id alone, from a log or a message, finds the execution.
     let path = format!("errand/{}", first["id"].as_str().unwrap());
     assert_eq!(host.ask(Method::GET, &path, "").await.1["name"], "a");
     let text = host.request(Method::GET, "errand/a", OPERATOR).send().await.unwrap().text().await.unwrap();
@@ -185,7 +185,7 @@ async fn d13_11__a_host_that_was_killed_resumes_its_executions() {
 async fn d13_1__an_execution_survives_a_crash_at_each_step() {
     const INPUT: &str = r#"{"do":"fail","times":1}"#;
     let steps =
-        ["receive:1", "answer:1", "answer:2", "side-effect:1", "before-commit:1", "commit:1", "before-commit:3"];
+        ["receive:1", "response:1", "response:2", "side-effect:1", "before-commit:1", "commit:1", "before-commit:3"];
     for step in steps.into_iter().chain(["commit:3", "before-commit:5", "commit:5"]) {
         let host = Errands::that_aborts_at(step).await;
         // The response to the start may be lost with the host.

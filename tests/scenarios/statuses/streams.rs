@@ -147,8 +147,8 @@ impl Run {
     async fn reason_among_others(&self, said: &str) -> String {
         for _ in 0..120 {
             self.make(1).await;
-            let letters = self.host.peek(self.caller.dead_letters).await;
-            let mut reasons = letters.iter().map(|letter| attribute(letter, "reason"));
+            let dead_letters = self.host.peek(self.caller.dead_letters).await;
+            let mut reasons = dead_letters.iter().map(|dead_letter| attribute(dead_letter, "reason"));
             if let Some(reason) = reasons.find(|reason| reason.contains(said)) {
                 return reason.to_owned();
             }

@@ -9,8 +9,8 @@ import java.util.Collection;
 import java.util.List;
 
 /**
- * mongo-java-server on 127.0.0.1, its data in a file, plus what today's drivers insist on and it lacks: wire version 9
- * (so "4.4" is a label, not a behaviour), the command `hello`, and `operationTime` in the answer to $changeStream.
+ * mongo-java-server on 127.0.0.1, its data in a file, plus what current drivers require and it lacks: wire version 9
+ * (so "4.4" is a label, not a behaviour), the command `hello`, and `operationTime` in the response to $changeStream.
  */
 public class MongoForDrivers {
     private static final MongoVersion VERSION = new MongoVersion() {

@@ -48,7 +48,7 @@ pub fn java(name: &str) -> Result<()> {
     refuse(&format!("{name} needs"), &missing_of_java().collect::<Vec<_>>())
 }
 
-/// What is not there to compile with, and the package that it is in.
+/// A missing tool for compiling, and the package that it is in.
 fn missing_of_java() -> impl Iterator<Item = (&'static str, &'static str)> {
     let needed = [("javac", "a Java compiler", JAVA_PACKAGE), ("mvn", "Maven", "maven")];
     needed.into_iter().filter(|(program, ..)| !runs(program)).map(|(_, what, package)| (what, package))

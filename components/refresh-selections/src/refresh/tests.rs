@@ -302,7 +302,7 @@ fn point_1_a_winner_whose_message_is_wrong_in_itself_costs_no_other() {
     assert_eq!((world.logged("queued"), world.logged("lost")), (19.into(), 1.into()));
     let logged = world.logged.borrow();
     let (message, data) = &logged[0];
-    assert_eq!(message, "Winners not queued, whose messages are wrong in themselves");
+    assert_eq!(message, "Winners not queued: their messages are invalid");
     assert_eq!((&data["globalUserIds"], &data["problem"]), (&json!(["fan-3"]), &json!("no")));
 }
 

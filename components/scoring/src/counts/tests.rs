@@ -155,7 +155,7 @@ fn redriven(table: &Table, shard: &str, sequence: u64) -> Outcome {
 }
 
 fn late() -> Outcome {
-    let reason = "late: records of its shard were counted after it, so it may be counted or not; count campaign c anew";
+    let reason = "late: records of its shard were counted after it, so it may be counted or not; recount campaign c";
     Outcome::Late(reason.to_owned())
 }
 

@@ -16,7 +16,7 @@ pub(super) fn check(authorization: Option<&str>, worker_token: Option<&str>) -> 
     if bool::from(given.as_bytes().ct_eq(expected.as_bytes())) {
         Ok(())
     } else {
-        Err(Response::error(401, "UNAUTHORIZED", "the worker token is not the right one"))
+        Err(Response::error(401, "UNAUTHORIZED", "the worker token is wrong"))
     }
 }
 
@@ -52,9 +52,7 @@ mod tests {
     #[test]
     fn a_refusal_tells_nothing_of_the_secret() {
         let body = check(Some("Bearer guess"), Some("secret")).map_or_else(|refusal| refusal.body, |()| String::new());
-        expect_test::expect![[
-            r#"{"error":{"code":"UNAUTHORIZED","message":"the worker token is not the right one"}}"#
-        ]]
-        .assert_eq(&body);
+        expect_test::expect![[r#"{"error":{"code":"UNAUTHORIZED","message":"the worker token is wrong"}}"#]]
+            .assert_eq(&body);
     }
 }

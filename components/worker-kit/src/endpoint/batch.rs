@@ -49,7 +49,7 @@ pub async fn answer<W: BatchWorker, B: BodyExt<Error: Display>>(
 }
 
 /// Calls the worker. After a permanent failure the halves are called instead, until the record that causes it is alone:
-/// that one is a batch item failure, and the others get what they deserve.
+/// that one is a batch item failure, and the others get their own dispositions.
 async fn halved<W: BatchWorker>(events: Vec<Event>) -> Result<Vec<Disposition>, Response> {
     let (all, mut dispositions, mut waiting) = (events.len(), Vec::with_capacity(events.len()), vec![events]);
     while let Some(mut events) = waiting.pop().filter(|events| !events.is_empty()) {

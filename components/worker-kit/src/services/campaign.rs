@@ -51,7 +51,7 @@ impl ResponseBody for Campaigns {
 }
 
 impl ResponseBody for Campaign {
-    // Not `status`, which many a health page has. By `error` the service says that it knows no such campaign.
+    // Not `status`, which health pages often have. With `error` the service says that it knows no such campaign.
     const MEMBERS: &[&str] = &["slug", "error"];
 }
 

@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn fewer_codes_than_asked_or_one_of_them_twice_are_no_reservation() {
+    fn fewer_codes_than_asked_or_one_of_them_twice_are_not_a_reservation() {
         for body in [
             r#"["CODE-1"]"#,
             r#"["CODE-1","CODE-2","CODE-3"]"#,

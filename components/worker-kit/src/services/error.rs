@@ -62,7 +62,7 @@ pub enum ServiceError {
         message: String,
     },
     /// The host has no such service, or no address of it.
-    #[error("the {service} service is not there: {message}")]
+    #[error("the {service} service is not configured: {message}")]
     NotThere {
         /// `entry`, `user`, …
         service: &'static str,
@@ -144,8 +144,8 @@ impl ServiceError {
         }
     }
 
-    /// Whether the service says *no such thing* in its own words, with an `error.code`. The page of a proxy, or of a server
-    /// that does not know the path, has the same status and says nothing of the thing.
+    /// Whether the service itself says that the resource does not exist, with an `error.code`. The page of a proxy, or
+    /// of a server that does not know the path, has the same status but says nothing about the resource.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Refused(ResponseSummary { status: 404, code, .. }) if !code.is_empty())
     }
@@ -224,7 +224,7 @@ mod tests {
             .assert_eq(&told(ErrorKind::Invalid, None));
         expect!["the entry service cannot be called: as the host says -> retry None"]
             .assert_eq(&told(ErrorKind::Denied, None));
-        expect!["the entry service is not there: as the host says -> retry None"]
+        expect!["the entry service is not configured: as the host says -> retry None"]
             .assert_eq(&told(ErrorKind::NotFound, None));
     }
 
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_is_not_the_services_own_is_no_success() {
+    fn a_response_that_is_not_the_services_own_is_not_a_success() {
         #[derive(Debug, serde::Deserialize)]
         struct ResponseBody {
             #[expect(dead_code, reason = "only its presence is checked")]

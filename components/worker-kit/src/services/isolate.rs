@@ -1,5 +1,5 @@
 //! The rule of all workers for a request that a service refuses, or a call that is wrong for the platform: it is halved
-//! until the part that is refused stands alone, so that no record pays for another.
+//! until the part that is refused stands alone, so that no record fails because of another.
 
 use super::{MAX_PER_REQUEST, ServiceError};
 use crate::platform;

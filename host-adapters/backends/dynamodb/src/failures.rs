@@ -84,7 +84,7 @@ fn keys(queue: &str, messages: &[String]) -> Vec<Key> {
     messages.iter().map(|message| Key { pk: message.clone(), sk: queue.to_owned() }).collect()
 }
 
-/// How many failures an item tells.
+/// The number of failures in an item.
 fn failures(item: Option<&str>) -> u32 {
     let item: Option<Value> = item.and_then(|item| serde_json::from_str(item).ok());
     item.and_then(|item| item.get("failures")?.as_u64()?.try_into().ok()).unwrap_or(0)

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 #[derive(Default)]
 pub(super) struct Due {
     at_ms: AtomicI64,
-    /// Told when the time has come nearer.
+    /// Notified when the time becomes earlier.
     nearer: Notify,
 }
 
@@ -31,12 +31,12 @@ impl Due {
         self.at_ms.load(Ordering::SeqCst) <= now_ms
     }
 
-    /// To be called before the rows are looked at, so that a row that is there after that ends [`Due::wait`].
+    /// Call it before reading the rows, so that a row that is added after that ends [`Due::wait`].
     pub(super) fn nearer(&self) -> Notified<'_> {
         self.nearer.notified()
     }
 
-    /// Waits until a row can be taken, may be there since `nearer` was made, or the deadline.
+    /// Waits until a row can be taken, one may have been added since `nearer` was made, or the deadline has passed.
     pub(super) async fn wait(&self, nearer: Notified<'_>, clock: &Clock, deadline: Instant) {
         let due = clock.sleep_until(self.at_ms.load(Ordering::SeqCst));
         tokio::select! { () = nearer => {}, () = due => {}, () = tokio::time::sleep_until(deadline) => {} }

@@ -45,7 +45,7 @@ pub struct Embedded {
     names: Arc<Names>,
     topics: Arc<Topics>,
     buckets: Arc<Buckets>,
-    /// Told of each put.
+    /// Notified of each put.
     puts: Arc<Notify>,
     notifications: Arc<[Notification]>,
     clock: Clock,

@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 /// A write younger than this wakes a new waiter at once: it may have come between the waiter's read and its wait.
 const JUST_WRITTEN: Duration = Duration::from_millis(10);
 
-/// Of one stream.
+/// Notifies the readers of one stream.
 pub(super) struct Wake {
     written: Notify,
     opened: Instant,

@@ -114,7 +114,7 @@ impl Body {
         }
         let subject = self.sub.ok_or_else(missing("sub"))?;
         if subject.is_empty() {
-            return Err(denied("the token names nobody (`sub` is empty)"));
+            return Err(denied("`sub` is empty"));
         }
         Ok((Claims { subject, email: self.email, member_id: self.member_id, idv: self.idv }, until_ms))
     }

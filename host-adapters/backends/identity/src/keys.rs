@@ -123,7 +123,7 @@ impl Keys {
         }
     }
 
-    /// Renews the keys while they serve, unless somebody is at it.
+    /// Renews the keys while they serve, unless a renewal runs.
     fn renew(&self, now_ms: i64) {
         if let Ok(fetching) = self.0.fetching.clone().try_lock_owned() {
             self.fetch(now_ms, fetching);

@@ -21,7 +21,7 @@ impl Iterators {
         self.all().retain(|(of, shard), _| of != stream || is_listed(shard));
     }
 
-    /// Takes the iterator of a position: what it leads to, is read once.
+    /// Takes the iterator of a position, which is used once.
     pub(super) fn take(&self, stream: &str, shard: &str, position: &Position) -> Option<String> {
         self.all().get_mut(&(stream.to_owned(), shard.to_owned()))?.take(position, FRESH)
     }

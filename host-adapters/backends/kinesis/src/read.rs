@@ -75,7 +75,7 @@ impl Kinesis {
     }
 
     /// The position after the newest record. Kinesis has no sequence number for it, so the records of the last minutes are
-    /// read; where there are none, it is that time: what comes from now on, comes after it.
+    /// read. If there are none, the position is the time of this call.
     async fn find_end(&self, stream: &str, shard: &str) -> Result<ShardPage<StreamRecord>> {
         let now_ms = u64::try_from(Clock::wall().now_ms()).unwrap_or(0);
         let look_back = u64::try_from(LOOK_BACK.as_millis()).unwrap_or(u64::MAX);

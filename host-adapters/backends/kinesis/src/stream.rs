@@ -1,4 +1,4 @@
-//! Whether streams are there, making those that are missing, and their shards.
+//! Checks streams, creates missing ones, and lists their shards.
 
 use super::Kinesis;
 use aws_sdk_kinesis::types::{HashKeyRange, StreamStatus};
@@ -101,7 +101,7 @@ fn shard(stream: &str, listed: aws_sdk_kinesis::types::Shard) -> Result<Shard> {
     let parsed =
         |keys: HashKeyRange| Ok::<_, ParseIntError>(keys.starting_hash_key.parse()?..=keys.ending_hash_key.parse()?);
     let hash_keys = listed.hash_key_range.map(parsed);
-    let wrong = |error| invalid(format!("{stream}: the hash keys of {} are no numbers: {error}", listed.shard_id));
+    let wrong = |error| invalid(format!("{stream}: the hash keys of {} are not numbers: {error}", listed.shard_id));
     Ok(Shard {
         hash_keys: hash_keys.transpose().map_err(wrong)?,
         parents: listed.parent_shard_id.into_iter().chain(listed.adjacent_parent_shard_id).collect(),

@@ -174,7 +174,7 @@ fn error(collection: &str, failed: &mongodb::error::Error) -> Error {
         Failure::Command(command) if INVALID.contains(&command.code) => ErrorKind::Invalid,
         Failure::Write(WriteFailure::WriteError(write)) if INVALID.contains(&write.code) => ErrorKind::Invalid,
         Failure::InvalidArgument { .. } | Failure::BsonSerialization(_) => ErrorKind::Invalid,
-        // A refused login too: the operator has to mend it, and no record may be given up for it.
+        // A refused login, too: the operator has to fix it, and no record may be given up because of it.
         _ => ErrorKind::Unavailable,
     };
     Error::new(kind, format!("{collection}: {}", cause(failed)))

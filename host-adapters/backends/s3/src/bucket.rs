@@ -1,4 +1,4 @@
-//! Whether buckets are there, and making those that are missing.
+//! Checks buckets, and creates missing ones.
 
 use super::{NOT_FOUND, S3, error_of_head, status};
 use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};

@@ -26,7 +26,7 @@ impl S3 {
                 return Ok(ObjectPage { items, next });
             }
             if token.is_none() {
-                let why = format!("{real}: a list goes on, and the server does not say where");
+                let why = format!("{real}: truncated list without a continuation token");
                 return Err(Error::new(ErrorKind::Unavailable, why));
             }
         }

@@ -67,7 +67,7 @@ fn statements(policy: &Value) -> Vec<Value> {
     }
 }
 
-/// The policy with a statement by which the topic may send to the queue. What it has already, stays.
+/// The policy with a statement by which the topic may send to the queue. Its other statements stay.
 pub(crate) fn with_topic(policy: Option<&str>, topic: &str, queue: &str) -> String {
     let policy = policy.and_then(|policy| serde_json::from_str::<Map<String, Value>>(policy).ok());
     let mut policy = policy.unwrap_or_else(|| Map::from_iter([("Version".to_owned(), json!("2012-10-17"))]));

@@ -12,7 +12,8 @@ use std::collections::{BTreeSet, HashMap};
 
 /// What SNS calls queues of SQS among the kinds of subscribers.
 const PROTOCOL: &str = "sqs";
-/// What SNS says instead of an ARN while a subscription is not confirmed: never of a queue of the same account.
+/// What SNS returns instead of an ARN while a subscription is not confirmed. A queue of the same account is always
+/// confirmed.
 const PENDING: &str = "PendingConfirmation";
 
 /// Topics with the queues that subscribe to them.
@@ -62,7 +63,7 @@ impl Subscribed {
     }
 
     /// How a topic's subscriptions differ from their declarations; where one or its queue is missing, the topic's messages are
-    /// lost. Those of others are none of the host's business.
+    /// lost. Subscriptions that are not declared are ignored.
     ///
     /// # Errors
     /// When SNS or SQS does not tell, or the topic is not there.

@@ -22,12 +22,13 @@ const AGAIN: usize = 3;
 /// A message and the index of its result.
 type Placed = (usize, TopicMessage);
 /// Results, each with its index.
-type Answers = Vec<(usize, Result<String>)>;
+type Results = Vec<(usize, Result<String>)>;
 
 impl Sns {
     /// Returns each message's id, or its error.
     pub(super) async fn publish_all(&self, topic: &str, messages: Vec<TopicMessage>) -> Result<Vec<Result<String>>> {
-        // A name that is not declared is the caller's mistake. A topic that is not there is the operator's: an outage.
+        // A name that is not declared is the caller's fault. A declared topic that does not exist is the operator's: an
+        // outage.
         self.names.real(topic)?;
         let arn = self.arn(topic).await.map_err(missing_is_an_outage)?;
         let mut answers = Vec::with_capacity(messages.len());
@@ -52,7 +53,7 @@ impl Sns {
     }
 
     /// Publishes a batch, and publishes again the messages that failed by SNS's own fault.
-    async fn publish_until_taken(&self, topic: &str, arn: &str, batch: Vec<Placed>) -> Answers {
+    async fn publish_until_taken(&self, topic: &str, arn: &str, batch: Vec<Placed>) -> Results {
         let waits = ExponentialBuilder::default().with_min_delay(FIRST_WAIT).with_max_times(AGAIN).with_jitter();
         let (mut waits, mut open, mut answers) = (waits.build(), batch, Vec::new());
         loop {
@@ -72,7 +73,7 @@ impl Sns {
 
     /// Makes one call, and one for each message if SNS refuses them together. Returns the final results, and the messages to
     /// publish again, each with the reason.
-    async fn publish_once(&self, topic: &str, arn: &str, batch: Vec<Placed>) -> (Answers, Vec<(Placed, Error)>) {
+    async fn publish_once(&self, topic: &str, arn: &str, batch: Vec<Placed>) -> (Results, Vec<(Placed, Error)>) {
         match self.request(topic, arn, &batch).await {
             Ok(answers) => split(batch, answers),
             // One of them is the cause, and SNS does not say which.
@@ -118,7 +119,7 @@ fn set(answers: &mut [Result<String>], id: &str, answer: Result<String>) {
 
 /// The results that are final, and the messages to publish again. The code of an error decides, not `SenderFault`: to SNS a
 /// key that it may not use is the sender's fault, too, and the operator corrects that.
-fn split(batch: Vec<Placed>, answers: Vec<Result<String>>) -> (Answers, Vec<(Placed, Error)>) {
+fn split(batch: Vec<Placed>, answers: Vec<Result<String>>) -> (Results, Vec<(Placed, Error)>) {
     let (mut done, mut again) = (Vec::new(), Vec::new());
     for (placed, answer) in batch.into_iter().zip(answers) {
         match answer {

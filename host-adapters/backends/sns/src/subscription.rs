@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_server_writes_otherwise_is_no_difference() {
+    fn another_notation_of_a_server_is_not_a_difference() {
         let filter = r#"{"type":["A"],"n":[1]}"#.to_owned().into();
         let spec = SubscriptionSpec { filter, ..SubscriptionSpec::of_all("q") };
         let policy = (POLICY, r#"{"n": [1], "type": ["A"]}"#);

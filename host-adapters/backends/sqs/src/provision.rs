@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_server_writes_otherwise_is_no_difference() {
+    fn another_notation_of_a_server_is_not_a_difference() {
         let policy = (REDRIVE, r#"{"maxReceiveCount":"100", "deadLetterTargetArn":"arn:dlq"}"#);
         assert_eq!(differs(&[(VISIBILITY, "30"), policy, (FIFO, "false"), (DEDUPLICATION, "false")]), None);
         assert_eq!(differs(&[policy]), None, "an emulator that tells no times");

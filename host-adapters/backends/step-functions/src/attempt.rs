@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_that_is_no_arn_is_also_the_name() {
+    fn an_id_that_is_not_an_arn_is_also_the_name() {
         let input = json!({"taskId": "mine", "attempt": 1, "input": null}).to_string();
         let attempt = read("w", String::new(), &input).unwrap();
         assert_eq!((attempt.name.as_str(), attempt.input.as_str()), ("mine", "null"));

@@ -8,15 +8,15 @@ use host_adapters_platform::Result;
 use host_adapters_platform::task::{NextAttempt, TaskAttempt, TaskBackend, TaskError, TaskFailure};
 use std::time::Duration;
 
-/// The error of an attempt that is to be tried again: a state machine retries it, with a longer wait each time.
+/// Error of an attempt that may succeed later. A state machine retries it, with a longer wait each time.
 pub const RETRYABLE: &str = "Registration.Retryable";
-/// The error of an execution that has failed for good.
+/// Error of an execution that cannot succeed.
 pub const FAILED: &str = "Registration.Failed";
-/// The error of an attempt that its host gave up because it ends: a state machine retries it at once, and does not count
-/// it with others.
+/// Error of an attempt that a stopping host gave up. A state machine retries it at once and does not count it with
+/// other errors.
 pub const DRAINED: &str = "Registration.Drained";
-/// The error of an attempt whose execution waits for something that another one has now: a state machine retries it soon,
-/// and does not count it with others.
+/// Error of an attempt that waits for a busy resource. A state machine retries it soon and does not count it with other
+/// errors.
 pub const WAITING: &str = "Registration.Waiting";
 
 /// Most characters of a cause. The service takes 32,768 ([SendTaskFailure]), but a map keeps the causes of all its items in
@@ -32,7 +32,7 @@ const INVALID_OUTPUT: &str = "InvalidOutput";
 
 #[async_trait::async_trait]
 impl TaskBackend for StepFunctions {
-    /// The time of an attempt is the state machine's: `HeartbeatSeconds` and `TimeoutSeconds`, not `lease`.
+    /// The state machine limits the time of an attempt, by `HeartbeatSeconds` and `TimeoutSeconds`, not `lease`.
     async fn take(&self, worker: &str, _lease: Duration, wait: Duration) -> Result<Option<TaskAttempt>> {
         let Some(waiting) = self.waiting.get(worker) else { return self.names.real(worker).map(|_| None) };
         if wait.is_zero() {
@@ -62,7 +62,7 @@ impl TaskBackend for StepFunctions {
         }
     }
 
-    /// When the next attempt begins is the state machine's to say.
+    /// The state machine decides when the next attempt begins.
     async fn fail(&self, attempt: &TaskAttempt, failure: &TaskFailure, next: NextAttempt) -> Result<bool> {
         let error = match next {
             NextAttempt::After(_) => RETRYABLE,
@@ -76,7 +76,7 @@ impl TaskBackend for StepFunctions {
         self.hand_back(attempt).await
     }
 
-    /// As of [`TaskBackend::fail`], when the next attempt begins is the state machine's to say.
+    /// As in [`TaskBackend::fail`], the state machine decides when the next attempt begins.
     async fn postpone(&self, attempt: &TaskAttempt, cause: &str, _wait: Duration) -> Result<bool> {
         self.send_failure(&attempt.worker, &attempt.token, WAITING, cause).await
     }
@@ -93,7 +93,7 @@ impl TaskBackend for StepFunctions {
 
 impl StepFunctions {
     pub(super) async fn hand_back(&self, attempt: &TaskAttempt) -> Result<bool> {
-        self.send_failure(&attempt.worker, &attempt.token, DRAINED, "the host takes no more").await
+        self.send_failure(&attempt.worker, &attempt.token, DRAINED, "the host is stopping").await
     }
 
     pub(super) async fn refuse(&self, worker: &str, token: &str, cause: &str) -> Result<bool> {

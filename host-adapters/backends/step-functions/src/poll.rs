@@ -66,7 +66,7 @@ impl StepFunctions {
     async fn poll(&self, worker: &str) -> Result<Option<(String, String)>> {
         let arn = self.arn(worker).await?;
         let timeouts = TimeoutConfig::builder().read_timeout(POLL).operation_attempt_timeout(POLL).build();
-        // Of a poll that is held nothing arrives for long, which is not a stall.
+        // A held poll receives nothing for a long time, which is not a stall.
         let config = aws_sdk_sfn::Config::builder()
             .timeout_config(timeouts)
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled());

@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// The shortest poll that gets nothing: a server that does not hold polls is not asked more often.
 const SHORTEST: Duration = Duration::from_secs(1);
 
-/// Who waits for something, and the polls for it: one for each.
+/// Waiting runners and their polls, one for each.
 pub struct Waiting<T> {
     state: Mutex<State<T>>,
     /// Something has arrived, or a poll has ended.
@@ -24,11 +24,11 @@ pub struct Waiting<T> {
 }
 
 struct State<T> {
-    /// Those who wait.
+    /// The number of waiting runners.
     takers: usize,
     /// Polls in progress.
     polls: usize,
-    /// What has arrived and nobody has taken yet, each with its number.
+    /// Items that have arrived and are not taken yet, each with its number.
     arrived: VecDeque<(u64, T)>,
     /// How many have arrived.
     count: u64,
@@ -52,12 +52,12 @@ impl<T> Default for Waiting<T> {
 }
 
 impl<T: Send + 'static> Waiting<T> {
-    /// Waits for what the next poll gets; `None` if it is nothing for so long.
+    /// Waits for the item of the next poll; `None` if there is none within `wait`.
     pub async fn take(self: &Arc<Self>, polls: &impl LongPoll<Item = T>, wait: Duration) -> Option<T> {
         let deadline = Instant::now() + wait;
         let mut taker = Taker::new(self);
         loop {
-            // Registered before the state is read, so that no news in between are missed.
+            // Registered before the state is read, so that no change in between is missed.
             let mut news = pin!(self.news.notified());
             news.as_mut().enable();
             if let Some(item) = taker.arrived() {
@@ -68,7 +68,7 @@ impl<T: Send + 'static> Waiting<T> {
         }
     }
 
-    /// Takes what has arrived first, if nobody has yet. Begins no poll.
+    /// Takes the item that arrived first, if there is one. Begins no poll.
     pub fn arrived(&self) -> Option<T> {
         self.lock().arrived.pop_front().map(|(_, item)| item)
     }
@@ -111,7 +111,7 @@ impl<T: Send + 'static> Waiting<T> {
         arrived
     }
 
-    /// Takes what has this number, if nobody else has.
+    /// Takes the item with this number, if it is still there.
     fn left(&self, number: u64) -> Option<T> {
         let arrived = &mut self.lock().arrived;
         let place = arrived.iter().position(|(of, _)| *of == number)?;
@@ -123,7 +123,7 @@ impl<T: Send + 'static> Waiting<T> {
     }
 }
 
-/// One who waits, counted until it has something or gives up.
+/// A waiting runner. It is counted until it receives something or gives up.
 struct Taker<'a, T: Send + 'static> {
     waiting: &'a Waiting<T>,
     waits: bool,

@@ -112,8 +112,8 @@ impl StreamConsumer {
 
     /// The present end of a shard; `Some(None)` if it is closed.
     async fn end_of(&self, shard: &str, drain: &Drain) -> Option<Option<Position>> {
-        let feed = self.streams.subscribe(&self.stream, shard);
-        let end = self.retry_until_ok(drain, || feed.next(&Position::Latest)).await?;
+        let subscription = self.streams.subscribe(&self.stream, shard);
+        let end = self.retry_until_ok(drain, || subscription.next(&Position::Latest)).await?;
         Some(end.next().cloned())
     }
 

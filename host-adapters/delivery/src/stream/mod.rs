@@ -1,8 +1,8 @@
 //! Ordered streams in shards, independent of their store: DynamoDB Streams, Kinesis, the embedded store.
 //!
 //! - [`OrderedStreams`]: the streams of one store; all workers of a host that read it share them.
-//! - `feed`: one reader per shard, for all its workers. `window`: pages that it has read and that some worker has not
-//!   taken yet.
+//! - `shared_reader`: one reader per shard, for all its workers. `window`: pages that it has read and that some worker
+//!   has not taken yet.
 //! - [`StreamConsumer`]: one worker's progress through a stream. Each worker has its own leases, checkpoints, retries
 //!   and pauses, so one that lags or stops does not block the others.
 //! - `leases`: which shards this host may read for a worker; `plan`: parents before children; `shard`: from the pages
@@ -13,18 +13,18 @@
 //! deployments stay valid. A consequence is that two hosts may read one shard for two workers, which the stores allow.
 
 mod consumer;
-mod feed;
 mod leases;
 mod plan;
 mod shard;
+mod shared_reader;
 mod window;
 
 pub use super::key_slice::{Patience, Rules};
 pub use consumer::{Start, StreamConsumer};
 
 use crate::event::{Attribute, Event};
-use feed::{Feed, Subscription};
 use host_adapters_platform::{LeaseTable, Position, Result, Shard, ShardPage, ShardReader};
+use shared_reader::{SharedShardReader, Subscription};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -50,7 +50,8 @@ pub fn shard_attributes(shard: &Shard) -> Vec<Attribute> {
 pub struct OrderedStreams {
     reader: Arc<dyn ShardReader<Event>>,
     leases: Arc<dyn LeaseTable>,
-    feeds: Mutex<HashMap<(String, String), Weak<Feed>>>,
+    /// By stream and shard.
+    shared_readers: Mutex<HashMap<(String, String), Weak<SharedShardReader>>>,
 }
 
 impl OrderedStreams {
@@ -62,20 +63,20 @@ impl OrderedStreams {
         decode: Decode<R>,
     ) -> Arc<Self> {
         let reader = Arc::new(Decoded { reader, decode, listed: Mutex::default() });
-        Arc::new(Self { reader, leases, feeds: Mutex::default() })
+        Arc::new(Self { reader, leases, shared_readers: Mutex::default() })
     }
 
-    /// A subscription to the feed of a shard.
+    /// A subscription to the shared reader of a shard.
     fn subscribe(&self, stream: &str, shard: &str) -> Subscription {
-        let mut feeds = self.feeds.lock().unwrap_or_else(PoisonError::into_inner);
-        feeds.retain(|_, feed| feed.strong_count() > 0);
-        let place = feeds.entry((stream.to_owned(), shard.to_owned())).or_default();
-        let feed = place.upgrade().unwrap_or_else(|| {
-            let feed = Arc::new(Feed::new(self.reader.clone(), stream, shard));
-            *place = Arc::downgrade(&feed);
-            feed
+        let mut readers = self.shared_readers.lock().unwrap_or_else(PoisonError::into_inner);
+        readers.retain(|_, reader| reader.strong_count() > 0);
+        let place = readers.entry((stream.to_owned(), shard.to_owned())).or_default();
+        let reader = place.upgrade().unwrap_or_else(|| {
+            let reader = Arc::new(SharedShardReader::new(self.reader.clone(), stream, shard));
+            *place = Arc::downgrade(&reader);
+            reader
         });
-        feed.subscribe()
+        reader.subscribe()
     }
 }
 

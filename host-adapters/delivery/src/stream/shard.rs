@@ -141,9 +141,9 @@ impl ShardConsumer {
         checkpointer: &Checkpointer,
         senders: Vec<mpsc::Sender<Vec<Record>>>,
     ) -> bool {
-        let feed = self.consumer.streams.subscribe(&self.consumer.stream, &self.shard);
+        let subscription = self.consumer.streams.subscribe(&self.consumer.stream, &self.shard);
         loop {
-            let Some(read) = self.retry_until_ok(|| feed.next(&position)).await else { return false };
+            let Some(read) = self.retry_until_ok(|| subscription.next(&position)).await else { return false };
             let idle = read.events().is_empty() && !read.page().is_full;
             if !read.events().is_empty() {
                 failpoint::reached(Step::Receive);

@@ -18,8 +18,8 @@ queue = "saveEntriesQueue"
 dead_letter_queue = "saveEntriesQueue"
 "#,
         &expect![[r#"
-            spin.toml:4:21: queue "inline" is its own dead letter queue: a message that is given up would turn for ever; name another queue
-            spin.toml:10:21: queue "saveEntriesQueue" is its own dead letter queue: a message that is given up would turn for ever; name another queue
+            spin.toml:4:21: queue "inline" is its own dead letter queue: messages that are given up would circulate forever; name another queue
+            spin.toml:10:21: queue "saveEntriesQueue" is its own dead letter queue: messages that are given up would circulate forever; name another queue
         "#]],
     );
 }
@@ -49,8 +49,8 @@ queue = "fourDlq"
 dead_letter_queue = "four"
 "#,
         &expect![[r#"
-            spin.toml:3:21: dead letters go round in a circle, "one" → "two" → "three" → "one", for ever; name a dead letter queue outside of it
-            spin.toml:16:9: dead letters go round in a circle, "four" → "fourDlq" → "four", for ever; name a dead letter queue outside of it
+            spin.toml:3:21: dead letters circulate forever: "one" → "two" → "three" → "one"; name a dead letter queue outside this cycle
+            spin.toml:16:9: dead letters circulate forever: "four" → "fourDlq" → "four"; name a dead letter queue outside this cycle
         "#]],
     );
 }
@@ -92,7 +92,7 @@ table = "demand-table"
 
 /// The queue that is missing is never taken for the dead letter queue that its source alone makes.
 #[test]
-fn a_dead_letter_queue_is_no_suggestion_for_a_source() {
+fn a_dead_letter_queue_is_not_suggested_for_a_source() {
     check(
         r#"
 [component.a]

@@ -195,7 +195,7 @@ user = { host = "user.internal", upstream = "http://127.0.0.1:81" }
 }
 
 #[test]
-fn text_that_is_no_toml_and_files_that_are_not_there() {
+fn text_that_is_not_toml_and_files_that_do_not_exist() {
     let errors = parse_with("spin_manifest_version = 2\n[application\nname = 1\n").unwrap_err();
     assert_eq!((errors.diagnostics.len(), errors.diagnostics[0].line), (1, 2), "{errors}");
     let errors = load(Path::new("no-such-folder/spin.toml"), &ProvidedVariables::default()).unwrap_err();

@@ -90,7 +90,7 @@ fn case_24_words_of_the_application() {
             "application.tool",
             Application,
             "tool.host_adapters.collections = []",
-            "tool.host_adapters is read by nobody; write tool.host-adapters, in application.tool",
+            "tool.host_adapters is unknown; write tool.host-adapters, in application.tool",
         ),
         ("variables.<name>.default", Variable, "default = \"d\"", ""),
         ("variables.<name>.description", Variable, "default = \"\"\ndescription = \"d\"", ""),

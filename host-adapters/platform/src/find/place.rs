@@ -26,8 +26,7 @@ struct Token {
     id: Value,
 }
 
-/// The error for a place that no page of the backend has ended with: its id or a value of its key is none of the
-/// backend's.
+/// The error for a place that this backend never returned: its id or a value of its key is not one of the backend's.
 pub fn foreign_place() -> Error {
     invalid("`after` is not a place in these documents; pass `next` of the page before")
 }

@@ -11,7 +11,7 @@ mod size;
 
 use host_adapters_records::{Error, ErrorKind};
 
-/// An error of a call with more bytes than one may ask for or carry.
+/// Error of a call over the byte limit.
 pub fn too_large(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::TooLarge, message)
 }

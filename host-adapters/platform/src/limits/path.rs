@@ -79,7 +79,7 @@ pub fn set<'a>(item: &mut Node<'a>, path: &[&str], value: &'a RawValue) -> Resul
     Ok(!same)
 }
 
-/// Adds to the number at a path, or puts one there. Returns whether it is another one now.
+/// Adds to the number at a path, or puts one there. Returns whether it has changed.
 ///
 /// # Errors
 /// When something else is there, the sum is not a number that DynamoDB has, or the path leads through something that is not

@@ -25,7 +25,7 @@ impl Update {
 }
 
 impl Change {
-    /// Answers whether the document is another one now.
+    /// Returns whether the document has changed.
     fn apply(&self, document: &mut Node<'_>) -> Result<bool> {
         match &self.operator {
             Operator::Set(value) => set(make(document, &self.path)?, value.clone()),

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 rows! {
     /// Case 06: a service is down while the host is started and drained three times.
-    d3_8__case_06_what_ends_without_a_disposition_is_no_attempt {
+    d3_8__case_06_what_ends_without_a_disposition_is_not_an_attempt {
         let world = World::new(|_| Reply::new(Ok(vec![])).outage("service:entry").takes(20));
         world.queues.redrive_after(100);
         fill(&world, 1);

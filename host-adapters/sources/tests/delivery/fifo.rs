@@ -92,7 +92,7 @@ rows! {
         assert_eq!(world.failures.asked(), []);
     }
 
-    /// The first of the group becomes a dead letter, so the second goes back, and nobody is left to probe with.
+    /// The first of the group becomes a dead letter, so the second goes back, and no message is left for a probe.
     d3_15__an_outage_of_what_is_behind_a_dead_letter_ends {
         let mut count = 0;
         let world = World::new(move |batch| {

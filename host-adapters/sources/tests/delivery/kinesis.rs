@@ -1,5 +1,5 @@
-//! What is particular to data streams (docs/delivery.md, 4): records that are packed into others, and beginning at a time.
-//! The rest they share with the changes of tables.
+//! Lines that apply only to data streams (docs/delivery.md, 4): packed records, and beginning at a time. The rest they
+//! share with the changes of tables.
 
 use crate::model::{EPOCH_MS, Reply, Running, World, ack_all, name, retry, trap};
 use crate::rows;

@@ -1,4 +1,4 @@
-//! Objects that S3 tells of in a queue (docs/delivery.md, 15).
+//! Objects of which S3 notifies a queue (docs/delivery.md, 15).
 
 use crate::model::{Reply, Request, World, ack_all, retry, trap};
 use crate::queue::attribute;
@@ -210,7 +210,7 @@ rows! {
     d15_4__an_object_that_was_overtaken_in_its_batch_is_skipped {
         let world = World::new(ack_all);
         start(&world, config());
-        // As texts, of which the shorter has zeros behind it.
+        // Compared as texts, the shorter one padded with zeros.
         world.queues.put("q", told(&[&[("in/a.csv", "55")], &[("in/a.csv", "551")], &[("in/a.csv", "0060")], &[("in/b.csv", "1")]]));
         world.at(1.0).await;
         let (_, batch) = world.worker.calls().remove(0);

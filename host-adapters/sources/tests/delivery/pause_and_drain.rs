@@ -24,7 +24,7 @@ fn with_service(up: &Arc<AtomicBool>) -> impl FnMut(&[Event]) -> Reply + Send + 
     }
 }
 
-/// What the host says of a route that refuses everybody.
+/// The text of the host about a route that refuses every request.
 const ROUTE: &str = "service:entry POST /{campaignId}/entries: every request is answered with 404";
 
 const REFUSED: &str = "the entry service refused with status 500: no";
@@ -45,12 +45,12 @@ fn refuses(numbers: &[u64]) -> impl FnMut(&[Event]) -> Reply + Send + 'static {
 
 /// The records in the stream's dead letter queue, each with its reason.
 fn given_up(world: &World) -> Vec<(String, String)> {
-    let letters = world.queues.messages("saveEntriesDlq").into_iter();
-    letters
-        .map(|letter| {
-            let body: serde_json::Value = serde_json::from_str(&letter.body).unwrap();
+    let dead_letters = world.queues.messages("saveEntriesDlq").into_iter();
+    dead_letters
+        .map(|dead_letter| {
+            let body: serde_json::Value = serde_json::from_str(&dead_letter.body).unwrap();
             let id = body["DDBStreamBatchInfo"]["startSequenceNumber"].as_str().unwrap().to_owned();
-            (id, Attribute::find(&letter.attributes, "reason").unwrap().to_owned())
+            (id, Attribute::find(&dead_letter.attributes, "reason").unwrap().to_owned())
         })
         .collect()
 }
@@ -261,9 +261,9 @@ rows! {
         assert_eq!(world.queues.count("q") + world.queues.count("qDlq"), 1, "the others are done");
         world.at(900.0).await;
         assert_eq!((world.queues.count("q"), world.queues.count("qDlq")), (0, 1));
-        let letter = world.queues.messages("qDlq").remove(0);
+        let dead_letter = world.queues.messages("qDlq").remove(0);
         let details: serde_json::Value =
-            serde_json::from_str(Attribute::find(&letter.attributes, "details").unwrap()).unwrap();
+            serde_json::from_str(Attribute::find(&dead_letter.attributes, "details").unwrap()).unwrap();
         assert!(details["attempted"].as_array().unwrap().len() > 3, "the probes are attempts, too: {details}");
     }
 

@@ -73,8 +73,8 @@ rows! {
         world.at(600.0).await;
         let ends = ["good", "bad", "long"].map(|name| world.executions.end(name));
         assert_eq!(ends, [done(), failure(TaskError::Failed, "later"), Some(End::Stopped)]);
-        let letters = ["saveEntriesDlq", "save-entriesDlq", "taskDlq"].map(|queue| world.queues.asked(queue).len());
-        assert_eq!(letters, [0, 0, 0]);
+        let dead_letters = ["saveEntriesDlq", "save-entriesDlq", "taskDlq"].map(|queue| world.queues.asked(queue).len());
+        assert_eq!(dead_letters, [0, 0, 0]);
     }
 
     d13_2__executions_begin_in_their_order_and_only_so_many_side_by_side {
@@ -333,7 +333,7 @@ rows! {
         assert_eq!(world.executions.end("a"), done());
     }
 
-    /// One execution is refused whatever it asks; nothing else tells of an outage.
+    /// Only one execution is refused; nothing else indicates an outage.
     d13_9__refusals_of_one_execution_alone_are_its_own_in_the_end {
         let world = world(|request| match request.body.as_str() {
             "\"poison\"" => TaskReply::failed("the code service refused with status 404").refused(ROUTE),

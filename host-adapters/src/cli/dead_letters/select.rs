@@ -70,7 +70,7 @@ impl Selection {
     }
 }
 
-/// What to say when no dead letter meets the conditions: which there are.
+/// The message if no dead letter meets the conditions. It says which there are.
 fn nothing(conditions: &str, dead_letters: &[Summary]) -> String {
     let versions: BTreeSet<_> =
         dead_letters.iter().map(|it| format!("{} ({})", it.worker, short(it.digest.as_deref()))).collect();

@@ -14,7 +14,7 @@ pub(in crate::cli) fn component(app: &App, name: &str) -> Option<String> {
     workers(app).find(|id| *id == name || camel_case_name(id) == name).cloned()
 }
 
-/// What to say of a name that no worker has.
+/// The message about a name that no worker has.
 pub(in crate::cli) fn unknown(app: &App, name: &str) -> String {
     let ids = workers(app).map(String::as_str);
     let ids: Vec<_> = ids.collect();

@@ -21,7 +21,7 @@ use tokio::task::JoinSet;
 /// Most requests to the gateway at a time.
 const REQUESTS: usize = 16;
 
-/// What came of an element.
+/// The result of an element.
 enum Outcome {
     Execution(Box<Execution>),
     /// The host refused to start it.

@@ -4,7 +4,7 @@ use crate::shutdown::INTERRUPTED;
 use anyhow::Result;
 use std::process::ExitCode;
 
-/// What came of work that Ctrl-C may end.
+/// The result of work that Ctrl-C may end.
 pub(super) enum Ended<T> {
     Done(T),
     /// Ctrl-C came first; a message says which executions continue.

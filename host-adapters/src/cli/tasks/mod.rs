@@ -27,7 +27,7 @@ enum Command {
     Start(start::Options),
     /// List the executions of a worker, the latest first.
     List(list::Options),
-    /// Show one execution: its input, and what came of it.
+    /// Show one execution: its input and its result.
     Show(show::Options),
     /// Stop executions that have not ended.
     Stop(stop::Options),

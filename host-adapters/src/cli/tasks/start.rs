@@ -73,7 +73,7 @@ pub(super) async fn run(mut options: Options) -> Result<ExitCode> {
     Ok(if failed { ExitCode::from(FAILED) } else { ExitCode::SUCCESS })
 }
 
-/// What to say to somebody who waits no longer.
+/// The message if the wait is interrupted.
 fn goes_on(Execution { worker, name, .. }: &Execution) -> String {
     format!(
         "no longer waits; the execution goes on. `host-adapters tasks show {worker} {name}` shows it, \

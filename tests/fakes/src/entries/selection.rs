@@ -67,7 +67,7 @@ async fn score(
     state.answer("upsertedCount", super::count(&results, "upserted"), results)
 }
 
-/// What became of a score, with the names that it was sent with.
+/// The result of a score, with the names that it was sent with.
 fn scored(score: &Value, status: &str, message: Option<&str>) -> Value {
     let names = ["memberId", "globalUserId", "email"].map(|name| Some((name, score.get(name)?.as_str()?)));
     let said = [Some(("status", status)), message.map(|message| ("message", message))];

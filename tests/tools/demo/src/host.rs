@@ -163,14 +163,14 @@ async fn watch_over(
         }
         state.send_replace(State::Down);
         launch.abort_at_step = None;
-        // Counted before the host is up, so that whoever finds it up finds the count, too.
+        // Counted before the host is up, so that a reader who finds it up finds the count, too.
         restarts.fetch_add(1, Ordering::Relaxed);
         killed();
         process = start_again(&launch, &state).await?;
     }
 }
 
-/// Starts the host again; whoever calls it waits meanwhile.
+/// Starts the host again; its callers wait meanwhile.
 async fn start_again(launch: &Launch, state: &watch::Sender<State>) -> Result<Process> {
     state.send_replace(State::Down);
     match Process::start(launch).await {

@@ -48,11 +48,11 @@ pub struct Report {
     pub wall: Duration,
     /// The injected faults, and whether they were found.
     pub injected: Vec<InjectedFault>,
-    /// What came of the scored files.
+    /// The results of the scored files.
     pub scored: Scored,
     /// The selection, if there was one.
     pub selection: Option<Selection>,
-    /// What came of the data pipeline.
+    /// The results of the data pipeline.
     pub piped: Piped,
     /// The phases of the run.
     pub phases: Vec<Phase>,

@@ -61,11 +61,11 @@ fn a_call_looks_at_the_clock_also_while_no_row_is_valid() {
 }
 
 #[test]
-fn a_file_that_is_replaced_while_it_is_read_starts_anew() {
+fn a_file_that_is_replaced_while_it_is_read_starts_again() {
     let platform = Platform { call_ms: 3_000, ..Platform::with(format!("{HEADER}{}", rows(0..12_000))) };
     assert!(matches!(platform.deliver(Kind::Scrubbed, &event("etag", "1")), Some(Disposition::Retry(_))));
     platform.replace("new", format!("{HEADER}{}", rows(20_000..20_010)));
-    let skipped = Disposition::Skip("replaced: b/scrubbed/f.csv, of which another event tells".to_owned());
+    let skipped = Disposition::Skip("replaced: b/scrubbed/f.csv; another event reports it".to_owned());
     assert_eq!(platform.deliver(Kind::Scrubbed, &event("etag", "1")), Some(skipped));
     assert_eq!(platform.settle(Kind::Scrubbed, &event("new", "2")), Disposition::Ack);
     let counts = platform.progress().position.counts;
@@ -128,7 +128,7 @@ fn a_call_whose_file_is_replaced_leaves_its_campaigns_to_the_next_version() {
     text.push_str(&rows(0..37_000));
     let platform = Platform::with(text);
     platform.replacement.replace(Some(("new".to_owned(), format!("{HEADER}{}", rows(0..5)).into_bytes())));
-    let skipped = Disposition::Skip("replaced: b/scrubbed/f.csv, of which another event tells".to_owned());
+    let skipped = Disposition::Skip("replaced: b/scrubbed/f.csv; another event reports it".to_owned());
     assert_eq!(platform.deliver(Kind::Scrubbed, &event("etag", "1")), Some(skipped));
     assert!(platform.progress().campaigns.contains("d") && told(&platform).is_empty());
     assert_eq!(platform.settle(Kind::Scrubbed, &event("new", "2")), Disposition::Ack);

@@ -68,7 +68,7 @@ fn point_1_a_campaign_whose_report_no_queue_takes_costs_no_other() {
     assert!(platform.progress().is_done);
     let problem = "a character that no queue takes";
     let line = json!({"file": "b/scrubbed/f.csv", "campaignId": "c2", "problem": problem});
-    assert_eq!(platform.lines("Campaign not reported, whose message is wrong in itself"), [line]);
+    assert_eq!(platform.lines("Campaign not reported: its message is invalid"), [line]);
 }
 
 /// Each of 16 shards in turn is behind while the others are not. The last batch has 1 row, the one before 5,000.

@@ -36,7 +36,7 @@ pub struct Assigned {
 pub enum AssignStatus {
     /// The fan has this code of this market, now or already.
     Assigned,
-    /// It could be assigned; another part of the request kept the service from it.
+    /// It could be assigned; another part of the request prevented that.
     Unassigned,
     /// The fan has another code.
     Held,

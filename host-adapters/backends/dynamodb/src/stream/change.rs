@@ -1,4 +1,4 @@
-//! Makes a change of a record of DynamoDB Streams.
+//! Converts a record of DynamoDB Streams to a change.
 
 use crate::table::json_of_attributes;
 use aws_sdk_dynamodbstreams::types::{AttributeValue, Identity, Record};

@@ -113,8 +113,8 @@ impl DynamodbStreams {
 }
 
 impl DynamodbStreams {
-    /// Says and counts, once, that the stream has dropped a position. DynamoDB does not tell how many records were behind
-    /// it: they count as one.
+    /// Logs and counts, once, that the stream has dropped a position. DynamoDB does not tell how many records were
+    /// behind it: they count as one.
     fn trimmed(&self, table: &str, shard: &str, from: &Position) {
         let Position::After(sequence) = from else { return };
         let place = [table, shard, sequence].map(str::to_owned);

@@ -192,7 +192,7 @@ impl LeaseTable for DataStreams {
 }
 
 impl DataStreams {
-    /// Stores up to where a worker has settled a shard, unless it had come further already.
+    /// Stores a checkpoint; never moves it back.
     async fn store_checkpoint(
         &self,
         stream: &str,

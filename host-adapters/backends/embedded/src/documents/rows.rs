@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Params};
 use serde_json::Value;
 use std::ops::ControlFlow;
 
-/// Is shown a document's row number, its text and its value.
+/// Receives a document's row number, its text and its value.
 pub(super) trait Visit: FnMut(i64, &str, Value) -> ControlFlow<()> {}
 
 impl<F: FnMut(i64, &str, Value) -> ControlFlow<()>> Visit for F {}

@@ -13,7 +13,7 @@ const OFFSET_BITS: u32 = 40;
 const PAGE_BYTES: usize = 1024 * 1024;
 /// Kafka keeps records for a week, unless a topic says otherwise (`log.retention.hours`).
 const RETENTION_MS: i64 = 7 * 24 * 3600 * 1000;
-/// Most records of a partition that are kept, ours: beyond it the oldest go, however young they are.
+/// Most records of a partition that are kept, our own limit: beyond it the oldest are dropped, whatever their age.
 const MOST_KEPT: i64 = 1_000_000;
 /// Records of a partition that one round drops, so that the writer is not busy for long.
 const PRUNE_ROWS: i64 = 2000;
@@ -35,7 +35,7 @@ pub(super) struct Partition {
 }
 
 impl LogTopic {
-    /// Reads the partitions, and adds those that are declared and missing. None goes, because its records stay.
+    /// Reads the partitions, and adds those that are declared and missing. None is removed, because its records stay.
     pub(crate) fn load(conn: &Connection, id: i64, name: &str, spec: &LogTopicSpec) -> rusqlite::Result<Self> {
         let insert = "INSERT OR IGNORE INTO log_partitions (topic, number, next) VALUES (?1, ?2, 0)";
         for number in 0..spec.partitions {

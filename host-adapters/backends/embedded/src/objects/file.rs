@@ -22,7 +22,7 @@ const FLAGS: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NOFOLL
 pub(super) enum Failure {
     /// The folder or its disk fails, for any object.
     Disk(io::Error),
-    /// What stands in this object's place fails, and others do not.
+    /// The file of this object fails; others do not.
     Object(String),
 }
 
@@ -50,7 +50,7 @@ fn open_within(folder: OwnedFd, path: &Path) -> rustix::io::Result<File> {
     path.iter().try_fold(folder, |above, name| openat(above, name, FLAGS, Mode::empty())).map(File::from)
 }
 
-/// A file that this host may not read is its object's failure, as long as the folder can be read and looked through.
+/// A file that this host may not read is a failure of its object, as long as the folder can be read and searched.
 fn of_open(folder: &Path, key: &ObjectKey, error: io::Error) -> Failure {
     if error.kind() == io::ErrorKind::PermissionDenied && fs::read_dir(folder.join(".")).is_ok() {
         return Failure::Object(format!("the file of `{key}` cannot be read: {error}; give this host the right to"));
@@ -131,7 +131,7 @@ mod tests {
 
     /// The tests may run as root, whom no file is closed to.
     #[test]
-    fn a_file_that_may_not_be_read_is_no_outage_while_its_folder_may() {
+    fn a_file_that_may_not_be_read_is_not_an_outage_while_its_folder_may() {
         let folder = tempfile::tempdir().unwrap();
         let key = ObjectKey::parse("reports/closed".to_owned()).unwrap();
         let denied = || io::Error::from(io::ErrorKind::PermissionDenied);

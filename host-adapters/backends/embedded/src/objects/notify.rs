@@ -52,7 +52,7 @@ impl Watch {
             let failure = self.round(&store, &*queues).await.err().map(|error| error.to_string());
             let Notification { bucket, queue, .. } = &self.wanted;
             if let Some(error) = failure.as_ref().filter(|_| logged != failure) {
-                tracing::warn!(bucket, queue, error, "objects are not told of; it is tried again until it succeeds");
+                tracing::warn!(bucket, queue, error, "notification failed; retried until it succeeds");
             }
             logged = failure;
             drop((store, queues));

@@ -98,7 +98,7 @@ impl Shard {
         Ok(if consumers.is_empty() { 0 } else { unread })
     }
 
-    /// Up to where all consumers have come; before everything while one has not settled anything.
+    /// The position up to which all consumers have settled; the beginning while one has settled nothing.
     fn settled_by_all(&self, conn: &Connection, consumers: &[String]) -> rusqlite::Result<i64> {
         let mut select = conn.prepare_cached("SELECT settled FROM checkpoints WHERE shard = ?1 AND worker = ?2")?;
         let mut settled = Vec::with_capacity(consumers.len());

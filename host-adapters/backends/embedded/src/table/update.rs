@@ -27,7 +27,7 @@ pub(super) fn apply(update: &Update, old: Option<&str>) -> Result<Option<String>
     Ok(Some(text))
 }
 
-/// Returns whether the item is another one now.
+/// Returns whether the item has changed.
 fn change<'a>(update: &'a Update, item: &mut Node<'a>) -> Result<bool> {
     let mut paths = path::Changeable::default();
     let mut changed = false;

@@ -24,6 +24,6 @@ fn event(dead_letter: &DeadLetter) -> Result<Event, String> {
     let count = objects.events.len();
     match <[Event; 1]>::try_from(objects.events) {
         Ok([event]) => Ok(event),
-        Err(_) => Err(format!("the dead letter tells of {count} objects, not of one; redrive it")),
+        Err(_) => Err(format!("the dead letter contains {count} objects, not one; redrive it")),
     }
 }

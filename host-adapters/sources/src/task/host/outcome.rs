@@ -5,7 +5,7 @@ use host_adapters_event::{Response, cut};
 use host_adapters_platform::task::{MAX_CAUSE_BYTES, MAX_TASK_BYTES, TaskError, TaskFailure};
 use serde_json::value::RawValue;
 
-/// The status with which a worker says that the execution waits for something that another one has now.
+/// The status with which a worker says that the execution waits for a resource that another one holds.
 const WAITS: u16 = 429;
 
 /// The outcome of an attempt.
@@ -15,7 +15,7 @@ pub enum Outcome {
     Succeeded(String),
     /// The attempt has failed.
     Failed(TaskFailure),
-    /// The execution waits for something that another one has now, as the cause says. The attempt is not a failure.
+    /// The execution waits for a resource that another one holds, which the cause names. The attempt is not a failure.
     Waiting(String),
     /// A dependency of the worker is down: the attempt says nothing about the execution.
     Outage {

@@ -205,7 +205,7 @@ impl Runner {
         let _in_flight = InFlight::new(&self.meter, 1);
         let timer = CallTimer::new(&self.worker, &self.source);
         let dispatched = self.dispatch.request(&self.worker, request).await;
-        failpoint::reached(Step::Answer);
+        failpoint::reached(Step::Response);
         let digest = dispatched.digest.clone();
         let outcome = Outcome::read(&self.worker, dispatched);
         timer.end(outcome.name());
@@ -310,7 +310,7 @@ impl Runner {
             };
             failures += 1;
             let (worker, source, execution, task) = (&self.worker, &self.source, &attempt.name, &attempt.task_id);
-            tracing::warn!(worker, source, execution, task, %error, failures, "what became of the attempt not stored");
+            tracing::warn!(worker, source, execution, task, %error, failures, "outcome of the attempt not stored");
             if !error.is_retryable() || drain.is_abandoned() {
                 return None;
             }
@@ -348,6 +348,6 @@ impl Runner {
     fn log_lost(&self, attempt: &TaskAttempt) {
         let TaskAttempt { name: execution, task_id: task, number: attempt, .. } = attempt;
         let (worker, source) = (&self.worker, &self.source);
-        tracing::warn!(worker, source, execution, task, attempt, "attempt ended: it is not this host's any more");
+        tracing::warn!(worker, source, execution, task, attempt, "attempt ended: its lease was lost");
     }
 }

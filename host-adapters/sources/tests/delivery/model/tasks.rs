@@ -21,7 +21,7 @@ pub struct ModelTasks {
 struct Execution {
     attempt: TaskAttempt,
     due: Instant,
-    /// Until when the attempt in progress is somebody's.
+    /// When the lease of the attempt in progress ends.
     lease: Option<Instant>,
     ended: Option<End>,
 }

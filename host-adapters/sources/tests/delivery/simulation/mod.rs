@@ -29,7 +29,7 @@ const SCHEDULES: u64 = 10_000;
 /// Seeds that once found a fault. They are played even if there are fewer schedules than these numbers.
 const ONCE_FAILED: [u64; 8] = [399, 492, 586, 1524, 2026, 17_501, 23_249, 44_061];
 
-/// What is wrong with a schedule; `None` if nothing is.
+/// The fault of a schedule, if there is one.
 fn wrong(schedule: Schedule) -> Option<String> {
     covered(schedule, &Mutex::default())
 }

@@ -21,7 +21,7 @@ pub(crate) struct Campaign {
     pub(crate) refused: HashSet<String>,
 }
 
-/// The records of a market. They are kept in order, so that a page costs nothing but itself.
+/// The records of a market. They are kept in order, so that a page costs only its own records.
 #[derive(Default)]
 struct Market {
     eligible: usize,

@@ -41,7 +41,7 @@ pub(crate) struct Wanted<'a> {
     pub(crate) fault: Option<String>,
 }
 
-/// What becomes of a code that is to be assigned.
+/// The result of assigning a code.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Outcome {
     Assigned,
@@ -124,7 +124,7 @@ impl ScoringStore {
         self.lock().campaign(campaign).codes()
     }
 
-    /// Assigns codes, all or none, and says what became of each.
+    /// Assigns codes, all or none; returns the result of each.
     pub(crate) fn assign(&self, campaign: &str, wanted: &[Wanted<'_>]) -> Vec<Outcome> {
         let mut contents = self.lock();
         let (mut outcomes, mut won) = (Vec::new(), Vec::new());

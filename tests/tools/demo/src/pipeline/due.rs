@@ -79,7 +79,7 @@ pub struct Due {
 /// What is queued of a document: its dedup identifier, what the event log must have, and `data`.
 type Seeded = (String, Due, Value);
 
-/// What the seeder queues. Documents of which no valid record can be made are left out: those of `--input` may be such.
+/// The records that the seeder queues. Documents that make no valid record are left out; `--input` may have such.
 ///
 /// # Errors
 /// When a schema cannot be understood.

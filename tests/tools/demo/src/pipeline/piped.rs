@@ -94,7 +94,7 @@ fn times(due: &BTreeMap<String, Due>, first_ms: &BTreeMap<String, i64>) -> Resul
     Times::of_ms(times.map(|ms| u64::try_from(ms).unwrap_or_default()))
 }
 
-/// An entry that is lost is queued for nobody.
+/// A lost entry is not queued.
 fn injected(world: &World, outcomes: &[Option<&Outcome>], plan: &Plan, failures: &Failures) -> Vec<InjectedFault> {
     let lost = (0..world.registrations.len()).filter(|position| plan.loses(*position)).filter_map(|position| {
         let registration = world.registrations.get(position)?;

@@ -1,4 +1,4 @@
-//! Compares what came of the scored files with what should. No I/O.
+//! Compares the results of the scored files with the expected ones. No I/O.
 
 use super::due::{Counts, Due, Score};
 use super::file::File;

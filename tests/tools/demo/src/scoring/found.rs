@@ -1,4 +1,4 @@
-//! What came of the scored files, read from outside.
+//! The results of the scored files, read from outside.
 
 use super::due::{Counts, Score};
 use serde::Deserialize;

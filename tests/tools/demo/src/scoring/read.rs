@@ -1,5 +1,5 @@
-//! Reads what came of the scored files: from the table over the gateway, from the fakes, from the stream, and from the host's
-//! log.
+//! Reads the results of the scored files: from the table over the gateway, from the fakes, from the stream, and from
+//! the host's log.
 
 use super::due::Counts;
 use super::file::File;

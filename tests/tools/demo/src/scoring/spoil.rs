@@ -1,4 +1,5 @@
-//! Spoils what came of the scored files, for `--inject`: a fan has a second score item, and a campaign is counted wrong.
+//! Spoils the results of the scored files, for `--inject`: a fan has a second score item, and a campaign is counted
+//! wrong.
 
 use super::due::Due;
 use crate::check::{Kind, Name, entry_name};

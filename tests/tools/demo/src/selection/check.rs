@@ -1,4 +1,5 @@
-//! Compares what came of the selections with what should: who won, with which code, and what was reported. No I/O.
+//! Compares the results of the selections with the expected ones: who won, with which code, and what was reported. No
+//! I/O.
 
 use super::found::{CodeState, Ended, Found, Stats, Task};
 use super::rank::{Contest, out_of_order, taken_elsewhere};
@@ -6,7 +7,7 @@ use crate::check::{ByEntry, Failures, Item, Kind, Name, entry_name};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-/// What came of one market, for the summary.
+/// The result of one market, for the summary.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Outcome {
     /// The market.
@@ -28,7 +29,7 @@ struct Checks<'a> {
     winners: HashMap<Name<'a>, &'a str>,
 }
 
-/// Compares everything; returns what came of each market.
+/// Compares everything; returns the result of each market.
 pub fn check(contests: &[Contest<'_>], items: &ByEntry<Item>, found: &Found, failures: &mut Failures) -> Vec<Outcome> {
     let won = |name| items.get(name).filter(|item| item.verdict == true).and_then(|item| item.market.as_deref());
     let winners = items.names().filter_map(|name| Some((name, won(name)?))).collect();

@@ -1,4 +1,4 @@
-//! What came of a selection, read from outside.
+//! The results of a selection, read from outside.
 
 pub use fake_services::CodeState;
 

@@ -1,5 +1,5 @@
 //! The selection of winners, after the registrations: its markets are closed, their tasks run side by side, fans
-//! continue changing their entries meanwhile, and the checks compare what came of it.
+//! continue changing their entries meanwhile, and the checks compare the results.
 //!
 //! [`rank`] says who should win, [`change`] what fans change, [`run`] prepares the services, starts the tasks and waits,
 //! [`found`] is what is read afterwards, [`check`] compares, [`inject`] spoils the outcome for `--inject`, [`memory`]

@@ -1,4 +1,4 @@
-//! Reads what came of a selection, over the interfaces of the services and of the gateway.
+//! Reads the results of a selection, over the interfaces of the services and of the gateway.
 
 use super::found::{EntryCodes, Found, Sent};
 use super::rank::Contest;

@@ -18,7 +18,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// How much more memory the host may take meanwhile, bytes.
 const MEMORY: u64 = 100 * 1_000_000;
 
-/// What came of the selection, before it is compared.
+/// The results of the selection, before they are compared.
 pub struct Selected {
     /// How it went.
     pub ran: Ran,
@@ -32,7 +32,7 @@ pub struct Selected {
 
 /// The part of the summary.
 pub struct Selection {
-    /// What came of each market.
+    /// The result of each market.
     pub markets: Vec<Outcome>,
     /// From the start of the tasks to the end of the last.
     pub tasks: Duration,

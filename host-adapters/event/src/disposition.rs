@@ -39,7 +39,7 @@ pub struct Retry {
     /// stream, which waits with all that follows, waits a second at least.
     #[cfg_attr(feature = "component", component(name = "after-ms"))]
     pub after_ms: Option<u64>,
-    /// What stood in the way, for people: the last one becomes the reason of the dead letter.
+    /// The cause, for people: the last one becomes the reason of the dead letter.
     pub reason: String,
 }
 
@@ -63,15 +63,15 @@ impl Disposition {
     }
 }
 
-/// What becomes of a record that holds several events, which is settled as one: it is delivered again as long as one of
-/// them is to be. A wait is that of all; where one has failed, the record has. Without events it is done.
+/// The disposition of a record that holds several events and is settled as one. It is delivered again if one of them is
+/// to be. If one has failed, the record has; if one waits, all do. Without events it is done.
 pub fn gravest(dispositions: impl IntoIterator<Item = Disposition>) -> Disposition {
     let grave = |disposition: &Disposition| match disposition {
         Disposition::Ack => 0,
         Disposition::Skip(_) => 1,
         Disposition::Reject(_) => 2,
         Disposition::GiveUp(_) => 3,
-        // The longest wait, and before it what waits for nothing.
+        // The longest wait counts. A retry without a time goes before it.
         Disposition::Retry(Retry { after_ms: Some(_), .. }) => 4,
         Disposition::Retry(Retry { after_ms: None, .. }) => 5,
     };
@@ -98,7 +98,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure that may pass, be it because somebody mends the worker's set-up.
+    /// A failure that may pass, for example because an operator corrects the worker's configuration.
     pub fn retryable(message: impl Into<String>) -> Self {
         Self { retryable: true, message: message.into() }
     }

@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_no_answer_fails() {
+    async fn what_is_not_a_response_fails() {
         for status in [100, 101, 103, 199] {
             assert!(matches!(http(response(status, 0)).await, Err(CallError::Failed(_))), "{status}");
         }

@@ -21,9 +21,9 @@ const THROTTLED: Duration = Duration::from_secs(60);
 type Outcome = Result<Arc<Page>>;
 
 /// Reads one shard.
-pub(super) struct Feed {
+pub(super) struct SharedShardReader {
     shared: Arc<Shared>,
-    /// Reads end with the feed.
+    /// Reads end with the reader.
     _reading: DropGuard,
 }
 
@@ -61,13 +61,13 @@ struct Pace {
     throttled_until: Instant,
 }
 
-/// A worker's subscription to a feed.
+/// A worker's subscription to a shared reader.
 pub(super) struct Subscription {
-    feed: Arc<Feed>,
+    reader: Arc<SharedShardReader>,
     subscriber: Subscriber,
 }
 
-impl Feed {
+impl SharedShardReader {
     pub(super) fn new(reader: Arc<dyn ShardReader<Event>>, stream: &str, shard: &str) -> Self {
         let (now, ended) = (Instant::now(), CancellationToken::new());
         let pace = Pace { not_before: now, front: None, throttled_until: now };
@@ -84,14 +84,14 @@ impl Feed {
 
     pub(super) fn subscribe(self: Arc<Self>) -> Subscription {
         let subscriber = self.shared.state().window.subscribe();
-        Subscription { feed: self, subscriber }
+        Subscription { reader: self, subscriber }
     }
 }
 
 impl Subscription {
     /// The records after a position; empty if the shard has no more for now.
     pub(super) async fn next(&self, position: &Position) -> Result<Slice> {
-        let shared = &self.feed.shared;
+        let shared = &self.reader.shared;
         let outcome = {
             let mut state = shared.state();
             if let Some(slice) = state.window.find(position) {
@@ -110,13 +110,13 @@ impl Subscription {
 
     fn take(&self, state: &mut State, slice: &Slice) {
         state.window.taken(slice.page(), self.subscriber);
-        self.feed.shared.read_ahead(state, slice.page());
+        self.reader.shared.read_ahead(state, slice.page());
     }
 }
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        self.feed.shared.state().window.unsubscribe(self.subscriber);
+        self.reader.shared.state().window.unsubscribe(self.subscriber);
     }
 }
 
