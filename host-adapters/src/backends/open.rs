@@ -41,11 +41,10 @@ pub async fn open(app: &App, data: &Path, config: &RuntimeConfig, services: impl
     let declared = app.declared();
     let sections = chosen(&declared, data, config).await?.or_embedded(&declared, data)?;
     let platform = Arc::new(sections.platform(app, Arc::new(services))?);
-    let ((queues, browser), (_, streams, failures)) = (sections.queues, sections.tables);
-    let (_, data_streams) = sections.data_streams;
-    let ((tasks, executions), cache) = (sections.tasks, sections.cache);
-    let sources = SourceStores { queues, streams, data_streams, failures, tasks };
-    Ok(Backends { platform, sources, browser, executions, cache })
+    let ((queues, browser), (tasks, executions)) = (sections.queues, sections.tasks);
+    let (_, streams, failures) = sections.tables;
+    let sources = SourceStores { queues, streams, data_streams: sections.data_streams.1, failures, tasks };
+    Ok(Backends { platform, sources, browser, executions, cache: sections.cache })
 }
 
 /// Opens the backends that the operator has chosen.
@@ -133,7 +132,10 @@ sections! {
         else store.objects(&queues.0)?, platform |opened| opened.clone();
     data_streams: (Arc<dyn platform::DataStreamBackend>, Arc<dyn platform::DataStreamReader>)
         = DataStreams(streams, reader) => (streams, reader),
-        else store.data_streams()?, platform |opened| opened.0.clone();
+        else {
+            let streams = Arc::new(store.get()?.data_streams());
+            (streams.clone(), streams)
+        }, platform |opened| opened.0.clone();
     event_log: Arc<dyn platform::EventLogBackend> = EventLog(log) => log,
         else store.get()?, platform |opened| opened.clone();
     cache: Arc<dyn CacheBackend> = Cache(cache) => cache, else Arc::new(EmbeddedCache::new(Clock::wall()));
@@ -178,11 +180,6 @@ impl EmbeddedStore<'_> {
         let folders = self.get()?;
         folders.notify(queues);
         Ok(folders)
-    }
-
-    fn data_streams(&mut self) -> Result<(Arc<dyn platform::DataStreamBackend>, Arc<dyn platform::DataStreamReader>)> {
-        let streams = Arc::new(self.get()?.data_streams());
-        Ok((streams.clone(), streams))
     }
 
     /// The topics, over the queues of this store or of another backend.
