@@ -17,7 +17,7 @@ use host_adapters_delivery::drain::{Drain, Ended};
 use host_adapters_delivery::redrive::Redriver;
 use host_adapters_delivery::retry::Backoff;
 use host_adapters_platform::clock::Clock;
-use host_adapters_sources::{Resource, Source, SourceContext, Status};
+use host_adapters_sources::{Source, SourceContext, Status};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -183,7 +183,7 @@ fn sources(
 fn queues(app: &App, backends: &backends::Backends) -> Queues {
     for component in app.components.values() {
         for source in &component.sources {
-            if let Some((_, Resource::Queue(queue))) = source.reads() {
+            if let Some(queue) = source.queue() {
                 show_source(&component.id, &source.name(), &queue);
             }
         }

@@ -3,14 +3,15 @@
 #![allow(non_snake_case, reason = "names that begin with a line of docs/delivery.md")]
 
 use backend_embedded::Embedded;
-use host_adapters_delivery::dead_letter::{Cause, DeadLetterSink, Origin, Unstored};
+use host_adapters_delivery::dead_letter::{Cause, DeadLetter, DeadLetterSink, Origin, Unstored};
 use host_adapters_delivery::dispatch::{Dispatch, Dispatched};
 use host_adapters_delivery::event::{Attribute, Disposition, Event, Payload};
-use host_adapters_delivery::redrive::{Outcome, Redriver};
+use host_adapters_delivery::redrive::{Outcome, Recovery, Redriver, Way};
 use host_adapters_platform::{Depth, QueueBackend, Received, Result};
 use host_adapters_records::queue::Message;
 use host_adapters_records::{Error, ErrorKind};
-use host_adapters_sources::event_of;
+use host_adapters_sources::{SourceConfig, event_of, recovery};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tests::contract::embedded::{Opened, open};
@@ -255,15 +256,64 @@ async fn d11_3__a_change_that_fails_again_stays() {
 
 #[tokio::test]
 async fn d11_7__bytes_come_back_as_the_bytes_they_were() {
-    let backend = open().await;
-    for bytes in [&b"\xff\x00{"[..], b"text", br#"{"a":1}"#, b""] {
-        let ids = store_dead_record(&backend, &from_stream(), Payload::Bytes(bytes.to_vec())).await;
-        let worker = worker(Disposition::Ack);
-        let redriver = redriver(&backend, &from_stream(), worker.clone());
-        assert_eq!(redriver.redrive(DEAD_LETTERS, &ids).await.unwrap(), [Outcome::Redriven]);
-        let handed = worker.1.lock().unwrap();
-        assert_eq!((handed.len(), &handed[0].payload), (1, &Payload::Bytes(bytes.to_vec())));
+    let mut went_back = BTreeSet::new();
+    for kind in SourceConfig::KINDS {
+        let Some(recovery) = recovery(kind) else { continue };
+        for bytes in [&b"\xff\x00{"[..], b"text", br#"{"a":1}"#, b""] {
+            let backend = open().await;
+            let dead = event(&format!("{kind}:{QUEUE}"), Payload::Bytes(bytes.to_vec()), &[]);
+            let way = match recovery.way {
+                Way::Queue => {
+                    bytes_go_back_to_their_queue(&backend, &dead, bytes).await;
+                    "queue"
+                }
+                Way::Worker => {
+                    bytes_go_back_to_their_worker(&backend, &dead, &recovery).await;
+                    "worker"
+                }
+            };
+            went_back.insert(way);
+        }
     }
+    assert_eq!(went_back, BTreeSet::from(["queue", "worker"]), "both ways were tried");
+}
+
+/// A queue takes only text. Bytes that it cannot have as they were stay in their dead letter, none of them lost.
+async fn bytes_go_back_to_their_queue(backend: &Opened, dead: &Event, bytes: &[u8]) {
+    let ids = store_dead_letter(backend, |dead_letters, cause| dead_letters.message(dead, cause)).await;
+    let origin = Origin { worker: WORKER.to_owned(), source: dead.source.clone(), queue: Some(QUEUE.to_owned()) };
+    let redriver = Redriver {
+        origins: Arc::new([(DEAD_LETTERS.to_owned(), vec![origin])].into()),
+        ..redriver(backend, &dead.source, worker(Disposition::Ack))
+    };
+    let outcomes = redriver.redrive(DEAD_LETTERS, &ids).await.unwrap();
+    if bytes == b"text" {
+        assert_eq!(outcomes, [Outcome::Redriven], "{}", dead.source);
+        assert_eq!(receive(backend, QUEUE, 10, 30).await.remove(0).body.as_bytes(), bytes, "{}", dead.source);
+    } else {
+        assert!(matches!(outcomes.as_slice(), [Outcome::Kept(why)] if why.contains("only text")), "{outcomes:?}");
+        let kept = redriver.find(DEAD_LETTERS, &ids[0]).await.unwrap().unwrap();
+        assert_eq!(kept.message_event().unwrap().payload, dead.payload, "{}", dead.source);
+    }
+}
+
+/// In an envelope, or as a message's body: as the source reads it.
+async fn bytes_go_back_to_their_worker(backend: &Opened, dead: &Event, recovery: &Recovery) {
+    let envelope = serde_json::json!({"version": "1.0"});
+    let ids = store_dead_letter(backend, |dead_letters, cause| {
+        let message = dead_letters.message(dead, cause);
+        let received = Received { body: message.message.body.clone(), ..Received::default() };
+        match (recovery.event)(&DeadLetter::read(DEAD_LETTERS, received, &[])) {
+            Ok(_) => message,
+            Err(_) => dead_letters.stream(dead, "s", envelope, cause),
+        }
+    })
+    .await;
+    let worker = worker(Disposition::Ack);
+    let redriver = redriver(backend, &dead.source, worker.clone());
+    assert_eq!(redriver.redrive(DEAD_LETTERS, &ids).await.unwrap(), [Outcome::Redriven], "{}", dead.source);
+    let handed = worker.1.lock().unwrap();
+    assert_eq!((handed.len(), &handed[0].payload), (1, &dead.payload), "{}", dead.source);
 }
 
 /// A dead letter of a host with more kinds of source than this one.

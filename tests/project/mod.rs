@@ -2,6 +2,7 @@
 
 mod contract;
 mod fuzz;
+mod interface;
 mod readme;
 mod settings;
 mod slow;

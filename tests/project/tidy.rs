@@ -42,16 +42,48 @@ fn assert_names_none(krate: &str, words: &[&str]) {
     }
 }
 
+/// The crates that have a folder in this one, by their folders.
+fn crates_in(folder: &str) -> BTreeSet<String> {
+    let entries = std::fs::read_dir(project().join(folder)).unwrap().map(|entry| entry.unwrap().file_name());
+    let crates = entries.map(|name| format!("{folder}/{}", name.to_string_lossy()));
+    let crates: BTreeSet<_> = crates.filter(|krate| project().join(krate).join("Cargo.toml").is_file()).collect();
+    assert!(crates.len() >= 10, "{crates:?}");
+    crates
+}
+
+/// Those of the host, without its binary and its backends.
+fn host_crates() -> BTreeSet<String> {
+    crates_in("host-adapters")
+}
+
+fn backend_crates() -> BTreeSet<String> {
+    crates_in("host-adapters/backends")
+}
+
+/// The name of a crate, by its folder.
+fn package(krate: &str) -> String {
+    let manifest = toml(Path::new(krate).join("Cargo.toml"));
+    manifest["package"]["name"].as_str().unwrap().to_owned()
+}
+
+const SDKS: [&str; 5] = ["aws-sdk", "aws-config", "mongodb", "redis", "rdkafka"];
+const RUNTIME: &str = "host-adapters/runtime";
+/// Their types cross the sandbox's boundary, for which they name wasmtime. Only the runtime turns it on.
+const OF_THE_BOUNDARY: [&str; 2] = ["host-adapters/event", "host-adapters/records"];
+
 #[test]
 fn crates_do_not_know_what_they_must_not_know() {
-    let sdks = ["aws-sdk", "aws-config", "rdkafka", "mongodb", "redis", "rusqlite"];
-    for krate in ["delivery", "failpoint", "filter", "limits", "manifest", "outbound", "platform", "sources"] {
-        assert_names_none(&format!("host-adapters/{krate}"), &["wasmtime", "runtime"]);
+    for krate in host_crates() {
+        assert_names_none(&krate, &SDKS);
+        assert_names_none(&krate, &["rusqlite"]);
     }
-    for krate in ["delivery", "filter", "limits", "manifest", "outbound", "platform", "sources"] {
-        assert_names_none(&format!("host-adapters/{krate}"), &sdks);
+    for krate in host_crates().union(&backend_crates()).filter(|krate| *krate != RUNTIME) {
+        assert_names_none(krate, &["runtime"]);
+        if !OF_THE_BOUNDARY.contains(&krate.as_str()) {
+            assert_names_none(krate, &["wasmtime"]);
+        }
     }
-    assert_names_none("host-adapters/runtime", &["aws-sdk", "aws-config", "rdkafka", "mongodb", "redis", "delivery"]);
+    assert_names_none(RUNTIME, &["delivery"]);
     for krate in ["pipeline", "registration", "scoring"] {
         assert_names_none(&format!("components/{krate}"), &["spin-sdk", "wit", "wasi", "reqwest", "tokio"]);
     }
@@ -64,7 +96,11 @@ fn only_the_runtime_names_wasmtime() {
     {
         assert_names_none(krate, &["wasmtime"]);
     }
-    assert!(dependencies("host-adapters/runtime").contains("wasmtime"));
+    assert!(dependencies(RUNTIME).contains("wasmtime"));
+    for krate in OF_THE_BOUNDARY {
+        let wasmtime = &toml(Path::new(krate).join("Cargo.toml"))["dependencies"]["wasmtime"];
+        assert_eq!(wasmtime["optional"].as_bool(), Some(true), "{krate}");
+    }
 }
 
 fn tree(selection: &[impl AsRef<OsStr>]) -> BTreeSet<String> {
@@ -117,26 +153,77 @@ fn embedded() -> Vec<String> {
 
 #[test]
 fn sdks_are_compiled_for_their_backends_alone() {
-    let mut sdks = vec!["aws-sdk", "aws-config", "mongodb", "redis", "rdkafka"];
-    assert_compiles_none(&embedded(), &sdks);
-    sdks.push("rusqlite");
-    for krate in [
-        "delivery",
-        "event",
-        "failpoint",
-        "filter",
-        "limits",
-        "manifest",
-        "outbound",
-        "platform",
-        "records",
-        "runtime",
-        "settings",
-        "sources",
-    ] {
-        assert_compiles_none(&["--all-features", "--package", &format!("host-adapters-{krate}")], &sdks);
+    assert_compiles_none(&embedded(), &SDKS);
+    let with_database = [&SDKS[..], &["rusqlite"]].concat();
+    for krate in host_crates() {
+        assert_compiles_none(&["--all-features", "--package", &package(&krate)], &with_database);
+    }
+    for krate in backends_always_built() {
+        assert_compiles_none(&["--all-features", "--package", &krate], &SDKS);
     }
     assert!(names(&tree(&["--package", "host-adapters"])).contains("aws-sdk-sqs"), "by default all are there");
+}
+
+/// The backends among the host's dependencies: those that a feature turns on, or the others.
+fn backends_of_the_host(are_optional: bool) -> BTreeSet<String> {
+    let manifest = toml("host-adapters/Cargo.toml");
+    let dependencies = manifest["dependencies"].as_table().unwrap().iter();
+    let is_optional = |it: &Item| it.get("optional").and_then(Item::as_bool) == Some(true);
+    let backends = dependencies.filter(|(name, it)| name.starts_with("backend-") && is_optional(it) == are_optional);
+    backends.map(|(name, _)| name.to_owned()).collect()
+}
+
+fn backends_always_built() -> BTreeSet<String> {
+    backends_of_the_host(false)
+}
+
+/// The lines of `KINDS`: the kind, which is also the feature, and its crate.
+fn kinds_of_backends() -> BTreeSet<(String, String)> {
+    let code = read("host-adapters/src/backends/mod.rs");
+    let (_, rest) = code.split_once("[BackendKind] = kinds! {").expect("the list of kinds");
+    let (list, _) = rest.split_once("};").unwrap();
+    let lines = list.lines().map(str::trim).filter(|line| line.starts_with('"'));
+    let kind = |line: &str| {
+        let (words, krate) = line.strip_suffix(';').unwrap().split_once(": ").unwrap();
+        let (_, kind) = words.split_once(", ").unwrap();
+        (kind.trim_matches('"').to_owned(), krate.replace('_', "-"))
+    };
+    lines.map(kind).collect()
+}
+
+/// The features that turn a backend on, and its crate.
+fn features_of_backends() -> BTreeSet<(String, String)> {
+    let manifest = toml("host-adapters/Cargo.toml");
+    let features = manifest["features"].as_table().unwrap().iter();
+    let features = features.flat_map(|(feature, turns_on)| {
+        let turns_on = turns_on.as_array().unwrap().iter().filter_map(|it| it.as_str()?.strip_prefix("dep:"));
+        let backends = turns_on.filter(|krate| krate.starts_with("backend-"));
+        backends.map(|krate| (feature.to_owned(), krate.to_owned())).collect::<Vec<_>>()
+    });
+    features.collect()
+}
+
+#[test]
+fn a_backend_is_a_crate_a_feature_and_a_kind() {
+    let kinds = kinds_of_backends();
+    assert!(kinds.len() >= 8, "{kinds:?}");
+    assert_eq!(features_of_backends(), kinds);
+    let manifest = toml("host-adapters/Cargo.toml");
+    let default = manifest["features"]["default"].as_array().unwrap().iter().map(|it| it.as_str().unwrap().to_owned());
+    let names = kinds.iter().map(|(kind, _)| kind.clone()).chain(["embedded".to_owned()]);
+    assert_eq!(default.collect::<BTreeSet<_>>(), names.collect::<BTreeSet<_>>(), "all are on by default");
+    let crates: BTreeSet<_> = kinds.into_iter().map(|(_, krate)| krate).collect();
+    assert_eq!(backends_of_the_host(true), crates);
+
+    // The others are always there, or shared by several.
+    let folders = backend_crates();
+    let packages: BTreeSet<_> = folders.iter().map(|krate| package(krate)).collect();
+    let known: BTreeSet<_> = crates.union(&backends_always_built()).cloned().collect();
+    assert!(known.is_subset(&packages), "{known:?} {packages:?}");
+    for shared in packages.difference(&known) {
+        let users = folders.iter().filter(|krate| dependencies(krate).contains(shared)).count();
+        assert!(users > 1, "{shared} has no line in KINDS, and {users} crates use it");
+    }
 }
 
 /// Otherwise `cargo verify` after `cargo demo` would build dependencies a second time.

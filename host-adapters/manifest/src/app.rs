@@ -140,8 +140,7 @@ impl App {
         }
         for (name, queue) in &self.host.declared.queues {
             let Some(dead_letters) = &queue.dead_letter_queue else { continue };
-            let queue = Resource::Queue(name.clone());
-            let worker = sources.clone().find(|(_, source)| source.is_fed_by(&queue));
+            let worker = sources.clone().find(|(_, source)| source.is_fed_by(Resource::QUEUE, name));
             let origin = worker.and_then(|(id, source)| source.dead_letters(id));
             let origin = origin.map_or_else(|| Origin::of_queue(name), |(_, origin)| origin);
             let origins = queues.entry(dead_letters.clone()).or_default();
@@ -159,7 +158,7 @@ impl App {
 
     /// The components that read the stream of a table.
     fn consumers(&self, table: &str) -> impl Iterator<Item = &Component> {
-        let stream = Resource::Stream(table.to_owned());
-        self.components.values().filter(move |it| it.sources.iter().any(|source| source.is_fed_by(&stream)))
+        let reads = move |source: &SourceConfig| source.is_fed_by(Resource::TABLE, table);
+        self.components.values().filter(move |it| it.sources.iter().any(reads))
     }
 }

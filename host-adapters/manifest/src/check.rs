@@ -95,30 +95,21 @@ fn repeated(report: &Report<'_>, worker: &RawComponent) {
 }
 
 fn reads(report: &Report<'_>, names: &Names<'_>, raw: &RawSource) {
-    let declared = names.declared;
-    let at = |value: String| Spanned { value, span: raw.from.clone() };
-    match raw.source.reads().map(|(_, resource)| resource) {
-        None => (),
-        Some(Resource::Queue(queue)) if declared.queues.contains_key(&queue) => (),
-        Some(Resource::Queue(queue)) => refuse_undeclared(report, "queue", &at(queue), names.queues_to_read()),
-        Some(Resource::Stream(table)) => {
-            if declared.tables.get(&table).is_some_and(|table| !table.stream) {
-                report.diagnostic(&raw.from, format!("table \"{table}\" has no stream; declare it with stream = true"));
-            }
-            refuse_undeclared(report, "table", &at(table), declared.tables.keys());
-        }
-        Some(Resource::DataStream(stream)) => {
-            refuse_undeclared(report, "data stream", &at(stream), declared.data_streams.keys());
-        }
-    }
+    let Some(resource) = raw.source.reads().filter(|it| !it.is_declared(names.declared)) else { return };
+    let known: Vec<_> = match resource.kind {
+        Resource::QUEUE => names.queues_to_read().collect(),
+        _ => (resource.declared)(names.declared),
+    };
+    let name = Spanned { value: resource.name, span: raw.from.clone() };
+    refuse_undeclared(report, resource.kind, &name, known);
 }
 
 /// A source of objects settles what it does not hand over: another that reads its queue would miss that.
 fn shared_queues(report: &Report<'_>, names: &Names<'_>) {
     let sources = || names.components.iter().flat_map(|(id, it)| it.sources.iter().map(move |source| (id, source)));
     for (index, (_, source)) in sources().enumerate().filter(|(_, (_, it))| it.source.notified().is_some()) {
-        let reads = source.source.reads();
-        let other = sources().enumerate().find(|(other, (_, it))| *other != index && it.source.reads() == reads);
+        let reads = source.source.queue();
+        let other = sources().enumerate().find(|(other, (_, it))| *other != index && it.source.queue() == reads);
         if let (Some((_, (id, _))), Some(notification)) = (other, source.source.notified()) {
             let queue = notification.queue;
             let message = format!("\"{queue}\" feeds \"{id}\", too; objects need a queue of their own for each source");
@@ -132,7 +123,7 @@ fn shared_queues(report: &Report<'_>, names: &Names<'_>) {
 fn dead_letters(report: &Report<'_>, worker: &str, raw: &RawSource) {
     let at = raw.place("dead_letter_queue");
     let follows = *at == raw.from;
-    let from_fault = matches!(raw.source.reads(), Some((_, Resource::Queue(queue))) if queue_fault(&queue).is_some());
+    let from_fault = raw.source.queue().is_some_and(|queue| queue_fault(&queue).is_some());
     let fault = raw.source.dead_letter_queue(worker).and_then(|queue| queue_fault(&queue));
     if let Some(fault) = fault.filter(|_| !(follows && from_fault)) {
         report.diagnostic(at, fault);

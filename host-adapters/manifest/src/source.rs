@@ -3,7 +3,7 @@
 
 use host_adapters_platform::Declared;
 use host_adapters_settings::{Block, Fields, Setting, suggestion};
-use host_adapters_sources::{Resource, SourceConfig};
+use host_adapters_sources::SourceConfig;
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -49,8 +49,7 @@ pub(super) struct RawSource {
 impl RawSource {
     /// The queue that it reads, if it reads one, that of its dead letters, and where the latter is named.
     pub(super) fn dead_letters(&self, worker: &str) -> Option<(String, String, Range<usize>)> {
-        let Some((_, Resource::Queue(queue))) = self.source.reads() else { return None };
-        Some((queue, self.source.dead_letter_queue(worker)?, self.place("dead_letter_queue").clone()))
+        Some((self.source.queue()?, self.source.dead_letter_queue(worker)?, self.place("dead_letter_queue").clone()))
     }
 
     /// Where the value of a key stands, or else what it reads is named.
@@ -79,7 +78,7 @@ fn read(mut fields: Fields<'_, '_>) -> Option<RawSource> {
     }
     let source = SourceConfig::read(&raw.value, &mut fields);
     let keys = fields.keys().filter_map(|key| Some((key.to_owned(), fields.place(key)?))).collect();
-    let key = source.as_ref().and_then(|source| Some(source.reads()?.0));
+    let key = source.as_ref().and_then(|source| Some(source.reads()?.key));
     let from = key.and_then(|key| fields.place(key)).unwrap_or_else(|| fields.span.clone());
     fields.finish();
     source.map(|source| RawSource { source, from, keys })

@@ -1,15 +1,9 @@
 //! A backend as the operator has configured it. It can be opened, probed and provisioned.
 
-use crate::task::{ExecutionTable, TaskBackend};
-use crate::{
-    DataStreamBackend, DataStreamReader, Declared, DocumentsBackend, EventLogBackend, FailureTable, ObjectsBackend,
-    QueueBackend, QueueBrowser, Result, StreamBackend, TableBackend, TopicBackend,
-};
-use host_adapters_records::cache::CacheBackend;
+use crate::{Declared, Opened, Result};
 use std::any::Any;
 use std::fmt::Debug;
 use std::path::Path;
-use std::sync::Arc;
 
 /// The settings of one section of the runtime configuration. Its `Debug` output contains no secrets.
 #[async_trait::async_trait]
@@ -58,26 +52,4 @@ pub struct Difference {
     pub message: String,
     /// Whether records would not end as declared: the host does not start.
     pub is_harmful: bool,
-}
-
-/// The interfaces that a backend implements.
-pub enum Opened {
-    /// `table`, the change streams of tables, and the failures of messages.
-    Tables(Arc<dyn TableBackend>, Arc<dyn StreamBackend>, Arc<dyn FailureTable>),
-    /// `queue`, the queues of sources and of dead letters.
-    Queues(Arc<dyn QueueBackend>, Arc<dyn QueueBrowser>),
-    /// `documents`.
-    Documents(Arc<dyn DocumentsBackend>),
-    /// `objects`.
-    Objects(Arc<dyn ObjectsBackend>),
-    /// `data-streams`, and how they are read.
-    DataStreams(Arc<dyn DataStreamBackend>, Arc<dyn DataStreamReader>),
-    /// `topic`.
-    Topics(Arc<dyn TopicBackend>),
-    /// `spin:redis`.
-    Cache(Arc<dyn CacheBackend>),
-    /// The executions of tasks, and how they are started, where that is not the business of another program.
-    Tasks(Arc<dyn TaskBackend>, Option<Arc<dyn ExecutionTable>>),
-    /// `event-log`.
-    EventLog(Arc<dyn EventLogBackend>),
 }

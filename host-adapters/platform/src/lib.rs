@@ -15,77 +15,104 @@ pub mod circuit_breaker;
 pub mod clock;
 mod components;
 mod configured;
-pub mod data_streams;
 pub mod dead_letter;
 mod declared;
-mod documents;
-pub mod event_log;
 pub mod fifo;
 pub mod filter;
 pub mod find;
 mod grants;
-mod identity;
 mod left_out;
 pub mod limits;
 pub mod names;
 pub mod node;
-pub mod objects;
 mod outage;
-mod queue;
 pub mod retry;
-mod service;
-mod table;
 pub mod task;
-pub mod topic;
 pub mod update;
 
 pub use absent::{NoFailures, NoStreams, NoTopics};
 pub use backend::*;
-pub use configured::{Backend, Difference, Opened};
-pub use data_streams::{DataStreamAccess, DataStreamBackend, DataStreamSpec, hash_key};
+pub use configured::{Backend, Difference};
 pub use declared::{Declared, DeclaredNames, DeclaredSettings, IdentityConfig, QueueSpec, TableSpec};
-pub use documents::DocumentsBackend;
-pub use event_log::{EventLogAccess, EventLogBackend, LogPage, LogPartition, LogTopicSpec, LoggedRecord};
 pub use grants::{Access, ComponentsAccess, Grants, ObjectAccess, QueueAccess, TaskAccess};
-pub use identity::IdentityBackend;
 pub use left_out::{LEFT_OUT, TRIMMED, expired, left_out, trimmed};
-pub use objects::ObjectsBackend;
-pub use queue::QueueBackend;
-pub use service::ServiceBackend;
-pub use table::TableBackend;
-pub use topic::{FilterScope, SubscriptionSpec, TopicBackend, TopicSpec};
 
 use grants::Need;
 use host_adapters_failpoint::{self as failpoint, Step};
+use host_adapters_records::cache::CacheBackend;
 use host_adapters_records::{self as records, Caller, Function, Platform, platform_functions};
 use std::collections::HashMap;
 use std::sync::Arc;
+use task::{ExecutionTable, TaskBackend};
 use tokio::time::Instant;
 
-/// The platform over backends, with the grants of each component and client by name.
-pub struct PlatformService {
-    /// The declared names, for refusals.
-    pub declared: Declared,
-    /// Who may call what; a name that is not here may call nothing.
-    pub grants: HashMap<String, Grants>,
+/// Declares the interfaces of the platform. A row has the module of its functions and of the trait that its backends
+/// implement, with what other crates need of it; the member of [`PlatformService`]; and the variant of [`Opened`], if
+/// the operator chooses the backend, with all that such a backend implements.
+macro_rules! interfaces {
+    ($(
+        $(#[doc = $doc:literal])*
+        $visibility:vis mod $module:ident::{$($export:ident),+}, $member:ident: $backend:ty
+            $(, $(#[doc = $about:literal])* opened as $opened:ident($($part:ty),+))?;
+    )+) => {
+        $($visibility mod $module;)+
+        $(pub use $module::{$($export),+};)+
+
+        /// The platform over backends, with the grants of each component and client by name.
+        pub struct PlatformService {
+            /// The declared names, for refusals.
+            pub declared: Declared,
+            /// Who may call what; a name that is not here may call nothing.
+            pub grants: HashMap<String, Grants>,
+            $($(#[doc = $doc])* pub $member: $backend,)+
+        }
+
+        /// The interfaces that a backend implements, and what else is read from it.
+        pub enum Opened {
+            $($($(#[doc = $about])* $opened($($part),+),)?)+
+            /// `spin:redis`.
+            Cache(Arc<dyn CacheBackend>),
+            /// The executions of tasks, and how they are started, where that is not the business of another program.
+            Tasks(Arc<dyn TaskBackend>, Option<Arc<dyn ExecutionTable>>),
+        }
+    };
+}
+
+interfaces! {
     /// Behind `table`.
-    pub tables: Arc<dyn TableBackend>,
+    mod table::{TableBackend}, tables: Arc<dyn TableBackend>,
+        /// `table`, the change streams of tables, and the failures of messages.
+        opened as Tables(Arc<dyn TableBackend>, Arc<dyn StreamBackend>, Arc<dyn FailureTable>);
     /// Behind `queue`.
-    pub queues: Arc<dyn QueueBackend>,
+    mod queue::{QueueBackend}, queues: Arc<dyn QueueBackend>,
+        /// `queue`, the queues of sources and of dead letters.
+        opened as Queues(Arc<dyn QueueBackend>, Arc<dyn QueueBrowser>);
     /// Behind `documents`.
-    pub documents: Arc<dyn DocumentsBackend>,
+    mod documents::{DocumentsBackend}, documents: Arc<dyn DocumentsBackend>,
+        /// `documents`.
+        opened as Documents(Arc<dyn DocumentsBackend>);
     /// Behind `objects`.
-    pub objects: Arc<dyn ObjectsBackend>,
+    pub mod objects::{ObjectsBackend}, objects: Arc<dyn ObjectsBackend>,
+        /// `objects`.
+        opened as Objects(Arc<dyn ObjectsBackend>);
     /// Behind `data-streams`.
-    pub data_streams: Arc<dyn DataStreamBackend>,
+    pub mod data_streams::{DataStreamAccess, DataStreamBackend, DataStreamSpec, hash_key},
+        data_streams: Arc<dyn DataStreamBackend>,
+        /// `data-streams`, and how they are read.
+        opened as DataStreams(Arc<dyn DataStreamBackend>, Arc<dyn DataStreamReader>);
     /// Behind `topic`.
-    pub topics: Arc<dyn TopicBackend>,
+    pub mod topic::{FilterScope, SubscriptionSpec, TopicBackend, TopicSpec}, topics: Arc<dyn TopicBackend>,
+        /// `topic`.
+        opened as Topics(Arc<dyn TopicBackend>);
     /// Behind `identity`; without it no token can be verified.
-    pub identity: Option<Arc<dyn IdentityBackend>>,
+    mod identity::{IdentityBackend}, identity: Option<Arc<dyn IdentityBackend>>;
     /// Behind `service`; without it there are no services.
-    pub services: Option<Arc<dyn ServiceBackend>>,
+    mod service::{ServiceBackend}, services: Option<Arc<dyn ServiceBackend>>;
     /// Behind `event-log`.
-    pub event_log: Arc<dyn EventLogBackend>,
+    pub mod event_log::{EventLogAccess, EventLogBackend, LogPage, LogPartition, LogTopicSpec, LoggedRecord},
+        event_log: Arc<dyn EventLogBackend>,
+        /// `event-log`.
+        opened as EventLog(Arc<dyn EventLogBackend>);
 }
 
 impl PlatformService {

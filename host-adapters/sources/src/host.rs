@@ -38,8 +38,8 @@ pub trait SourceSettings {
     /// The source's name in logs, metrics and dead letters: `<kind>:<name>`, or the kind alone of a source that a worker has
     /// once.
     fn name(&self) -> String;
-    /// What the manifest must declare for it, and the key that names it.
-    fn reads(&self) -> Option<(&'static str, Resource)> {
+    /// What the manifest must declare for it.
+    fn reads(&self) -> Option<Resource> {
         None
     }
     /// The objects whose creation is notified to the queue that it reads, if it hands over objects.
@@ -64,29 +64,44 @@ pub trait SourceSettings {
 }
 
 /// The declared resource that a source reads.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Resource {
-    /// A queue.
-    Queue(String),
-    /// The change stream of a table.
-    Stream(String),
-    /// A data stream.
-    DataStream(String),
+#[derive(Clone, Debug)]
+pub struct Resource {
+    /// The key of the source's block that names it.
+    pub key: &'static str,
+    /// What it is, for people: `data stream`.
+    pub kind: &'static str,
+    /// Its name.
+    pub name: String,
+    /// The names of this kind that the manifest declares.
+    pub declared: fn(&Declared) -> Vec<&String>,
+}
+
+impl Resource {
+    /// The kind of queues.
+    pub const QUEUE: &'static str = "queue";
+    /// The kind of tables, whose change streams are read.
+    pub const TABLE: &'static str = "table";
+
+    /// Whether the manifest declares it.
+    pub fn is_declared(&self, declared: &Declared) -> bool {
+        (self.declared)(declared).contains(&&self.name)
+    }
 }
 
 impl SourceConfig {
     /// Whether this is what the source reads.
-    pub fn is_fed_by(&self, resource: &Resource) -> bool {
-        self.reads().is_some_and(|(_, it)| it == *resource)
+    pub fn is_fed_by(&self, kind: &str, name: &str) -> bool {
+        self.reads().is_some_and(|it| it.kind == kind && it.name == name)
+    }
+
+    /// The queue that the source reads, if it reads one.
+    pub fn queue(&self) -> Option<String> {
+        self.reads().filter(|it| it.kind == Resource::QUEUE).map(|it| it.name)
     }
 
     /// The queue that dead letters of this source of `worker` go to, and their origin.
     pub fn dead_letters(&self, worker: &str) -> Option<(String, Origin)> {
-        let queue = self.reads().and_then(|(_, resource)| match resource {
-            Resource::Queue(queue) => Some(queue),
-            Resource::Stream(_) | Resource::DataStream(_) => None,
-        });
-        let origin = Origin { worker: worker.to_owned(), source: self.name(), queue };
+        let origin = Origin { worker: worker.to_owned(), source: self.name(), queue: self.queue() };
         Some((self.dead_letter_queue(worker)?, origin))
     }
 }

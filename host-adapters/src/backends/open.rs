@@ -7,13 +7,10 @@ use crate::manifest::App;
 use crate::manifest::runtime_config::RuntimeConfig;
 use anyhow::{Context, Result, anyhow, bail};
 use backend_embedded::{Embedded, EmbeddedCache, FanOut};
+use host_adapters_platform as platform;
 use host_adapters_platform::clock::Clock;
 use host_adapters_platform::task::{ExecutionTable, NoTasks, TaskBackend};
-use host_adapters_platform::{
-    DataStreamBackend, DataStreamReader, Declared, DocumentsBackend, EventLogBackend, FailureTable, NoTopics,
-    ObjectsBackend, Opened, PlatformService, QueueBackend, QueueBrowser, ServiceBackend, StreamBackend, TableBackend,
-    TopicBackend,
-};
+use host_adapters_platform::{Declared, NoTopics, Opened, PlatformService, QueueBackend, QueueBrowser, ServiceBackend};
 use host_adapters_records::cache::CacheBackend;
 use host_adapters_sources::SourceStores;
 use std::path::Path;
@@ -41,108 +38,120 @@ pub struct Backends {
 /// nor an address.
 pub async fn open(app: &App, data: &Path, config: &RuntimeConfig, services: impl ServiceBackend) -> Result<Backends> {
     std::fs::create_dir_all(data).with_context(|| format!("cannot make the folder {}", data.display()))?;
-    let opened = Sections::open(&app.declared(), data, config).await?;
-    let components = app.components.values().map(|it| (it.id.clone(), it.grants.clone()));
-    let clients = app.host.clients.iter().map(|(name, client)| (name.clone(), client.grants.clone()));
-    let platform = PlatformService {
-        declared: app.declared(),
-        grants: components.chain(clients).collect(),
-        tables: opened.tables.0.clone(),
-        queues: opened.queues.0.clone(),
-        documents: opened.documents,
-        objects: opened.objects,
-        data_streams: opened.data_streams.0.clone(),
-        topics: opened.topics,
-        identity: identity(app)?,
-        services: Some(Arc::new(services)),
-        event_log: opened.event_log,
-    };
-    let ((queues, browser), (_, streams, failures)) = (opened.queues, opened.tables);
-    let (_, data_streams) = opened.data_streams;
-    let ((tasks, executions), cache) = (opened.tasks, opened.cache);
-    let sources = SourceStores { queues, streams, data_streams, failures, tasks };
-    Ok(Backends { platform: Arc::new(platform), sources, browser, executions, cache })
+    let declared = app.declared();
+    let sections = chosen(&declared, data, config).await?.or_embedded(&declared, data)?;
+    let platform = Arc::new(sections.platform(app, Arc::new(services))?);
+    let ((queues, browser), (tasks, executions)) = (sections.queues, sections.tasks);
+    let (_, streams, failures) = sections.tables;
+    let sources = SourceStores { queues, streams, data_streams: sections.data_streams.1, failures, tasks };
+    Ok(Backends { platform, sources, browser, executions, cache: sections.cache })
 }
 
-/// The backend of each section of the runtime configuration.
-struct Sections {
-    tables: (Arc<dyn TableBackend>, Arc<dyn StreamBackend>, Arc<dyn FailureTable>),
-    queues: (Arc<dyn QueueBackend>, Arc<dyn QueueBrowser>),
-    documents: Arc<dyn DocumentsBackend>,
-    objects: Arc<dyn ObjectsBackend>,
-    data_streams: (Arc<dyn DataStreamBackend>, Arc<dyn DataStreamReader>),
-    topics: Arc<dyn TopicBackend>,
-    cache: Arc<dyn CacheBackend>,
-    tasks: (Arc<dyn TaskBackend>, Option<Arc<dyn ExecutionTable>>),
-    event_log: Arc<dyn EventLogBackend>,
+/// Opens the backends that the operator has chosen.
+async fn chosen(declared: &Declared, data: &Path, config: &RuntimeConfig) -> Result<Chosen> {
+    let mut chosen = Chosen::default();
+    for (section, backend) in config.backends() {
+        let place = || format!("[{section}] of the runtime configuration");
+        let opened = backend.open(declared, data).await.map_err(|wrong| anyhow!(wrong)).with_context(place)?;
+        compare(section, &**backend, declared).await.with_context(place)?;
+        chosen.add(opened);
+    }
+    Ok(chosen)
 }
 
-impl Sections {
-    async fn open(declared: &Declared, data: &Path, config: &RuntimeConfig) -> Result<Self> {
-        let (mut tables, mut queues, mut documents, mut objects) = (None, None, None, None);
-        let (mut data_streams, mut topics, mut cache) = (None, None, None);
-        let (mut tasks, mut event_log) = (None, None);
-        for (section, backend) in config.backends() {
-            let place = || format!("[{section}] of the runtime configuration");
-            let opened = backend.open(declared, data).await.map_err(|wrong| anyhow!(wrong)).with_context(place)?;
-            compare(section, &**backend, declared).await.with_context(place)?;
-            match opened {
-                Opened::Tables(table, stream, failures) => tables = Some((table, stream, failures)),
-                Opened::Queues(queue, browser) => queues = Some((queue, browser)),
-                Opened::Documents(backend) => documents = Some(backend),
-                Opened::Objects(backend) => objects = Some(backend),
-                Opened::DataStreams(backend, reader) => data_streams = Some((backend, reader)),
-                Opened::Topics(backend) => topics = Some(backend),
-                Opened::Cache(backend) => cache = Some(backend),
-                Opened::Tasks(backend, executions) => tasks = Some((backend, executions)),
-                Opened::EventLog(backend) => event_log = Some(backend),
+/// Declares the sections of the runtime configuration. A row has the section, with the type of what it opens; the
+/// variant of [`Opened`] that this is taken from; what stands there if the operator has chosen nothing; and, of an
+/// interface of the platform, the backend behind it. Rows may use what the rows above have opened.
+macro_rules! sections {
+    ($store:ident; $(
+        $section:ident: $type:ty = $opened:ident($($part:ident),+) => $chosen:expr, else $embedded:expr
+            $(, platform |$opener:ident| $backend:expr)?;
+    )+) => {
+        /// What the operator has chosen.
+        #[derive(Default)]
+        struct Chosen {
+            $($section: Option<$type>,)+
+        }
+
+        /// The backend of each section.
+        struct Sections {
+            $($section: $type,)+
+        }
+
+        impl Chosen {
+            fn add(&mut self, opened: Opened) {
+                match opened {
+                    $(Opened::$opened($($part),+) => self.$section = Some($chosen),)+
+                }
+            }
+
+            /// With embedded backends for what is not chosen.
+            fn or_embedded(mut self, declared: &Declared, data: &Path) -> Result<Sections> {
+                let mut store = EmbeddedStore { declared, data, opened: None, has_queues: self.queues.is_none() };
+                self.check_topics(declared)?;
+                let $store = &mut store;
+                $(let $section: $type = match self.$section {
+                    Some(chosen) => chosen,
+                    None => $embedded,
+                };)+
+                Ok(Sections { $($section,)+ })
             }
         }
-        let mut store = EmbeddedStore { declared, data, opened: None };
-        let has_own_queues = queues.is_none();
-        let queues = match queues {
-            Some(queues) => queues,
-            None => (store.get()? as Arc<dyn QueueBackend>, store.get()? as Arc<dyn QueueBrowser>),
-        };
-        let topics = store.topics(topics, has_own_queues, &queues.0)?;
-        let objects: Arc<dyn ObjectsBackend> = match objects {
-            Some(objects) => objects,
-            None => {
-                let folders = store.get()?;
-                folders.notify(&queues.0);
-                folders
+
+        impl Sections {
+            fn platform(&self, app: &App, services: Arc<dyn ServiceBackend>) -> Result<PlatformService> {
+                let components = app.components.values().map(|it| (it.id.clone(), it.grants.clone()));
+                let clients = app.host.clients.iter().map(|(name, client)| (name.clone(), client.grants.clone()));
+                Ok(PlatformService {
+                    declared: app.declared(),
+                    grants: components.chain(clients).collect(),
+                    identity: identity(app)?,
+                    services: Some(services),
+                    $($($section: {
+                        let $opener = &self.$section;
+                        $backend
+                    },)?)+
+                })
             }
-        };
-        Ok(Self {
-            tables: match tables {
-                Some(tables) => tables,
-                None => (store.get()?, store.get()?, store.get()?),
-            },
-            queues,
-            documents: match documents {
-                Some(documents) => documents,
-                None => store.get()?,
-            },
-            objects,
-            data_streams: match data_streams {
-                Some(data_streams) => data_streams,
-                None => {
-                    let streams = Arc::new(store.get()?.data_streams());
-                    (streams.clone(), streams)
-                }
-            },
-            topics,
-            cache: cache.unwrap_or_else(memory),
-            tasks: match tasks {
-                Some(tasks) => tasks,
-                None if declared.tasks.is_empty() => (Arc::new(NoTasks), None),
-                None => (store.get()?, Some(store.get()?)),
-            },
-            event_log: match event_log {
-                Some(event_log) => event_log,
-                None => store.get()?,
-            },
-        })
+        }
+    };
+}
+
+sections! {
+    store;
+    tables: (Arc<dyn platform::TableBackend>, Arc<dyn platform::StreamBackend>, Arc<dyn platform::FailureTable>)
+        = Tables(table, streams, failures) => (table, streams, failures),
+        else (store.get()?, store.get()?, store.get()?), platform |opened| opened.0.clone();
+    queues: (Arc<dyn QueueBackend>, Arc<dyn QueueBrowser>) = Queues(queues, browser) => (queues, browser),
+        else (store.get()?, store.get()?), platform |opened| opened.0.clone();
+    documents: Arc<dyn platform::DocumentsBackend> = Documents(documents) => documents,
+        else store.get()?, platform |opened| opened.clone();
+    topics: Arc<dyn platform::TopicBackend> = Topics(topics) => topics,
+        else store.topics(&queues.0)?, platform |opened| opened.clone();
+    objects: Arc<dyn platform::ObjectsBackend> = Objects(objects) => objects,
+        else store.objects(&queues.0)?, platform |opened| opened.clone();
+    data_streams: (Arc<dyn platform::DataStreamBackend>, Arc<dyn platform::DataStreamReader>)
+        = DataStreams(streams, reader) => (streams, reader),
+        else {
+            let streams = Arc::new(store.get()?.data_streams());
+            (streams.clone(), streams)
+        }, platform |opened| opened.0.clone();
+    event_log: Arc<dyn platform::EventLogBackend> = EventLog(log) => log,
+        else store.get()?, platform |opened| opened.clone();
+    cache: Arc<dyn CacheBackend> = Cache(cache) => cache, else Arc::new(EmbeddedCache::new(Clock::wall()));
+    tasks: (Arc<dyn TaskBackend>, Option<Arc<dyn ExecutionTable>>) = Tasks(tasks, executions) => (tasks, executions),
+        else store.tasks()?;
+}
+
+impl Chosen {
+    /// Topics in a server deliver to queues of the same service. Without topics there are none to open.
+    fn check_topics(&mut self, declared: &Declared) -> Result<()> {
+        if declared.topics.is_empty() {
+            self.topics = Some(Arc::new(NoTopics));
+        } else if self.topics.is_some() && self.queues.is_none() {
+            bail!(NEEDS_QUEUES);
+        }
+        Ok(())
     }
 }
 
@@ -151,6 +160,8 @@ struct EmbeddedStore<'a> {
     declared: &'a Declared,
     data: &'a Path,
     opened: Option<Arc<Embedded>>,
+    /// Whether the queues are in it.
+    has_queues: bool,
 }
 
 impl EmbeddedStore<'_> {
@@ -164,29 +175,29 @@ impl EmbeddedStore<'_> {
         Ok(self.opened.insert(store).clone())
     }
 
-    /// The topics: `configured`, or those of this store, over the queues of this store or of another backend.
-    fn topics(
-        &mut self,
-        configured: Option<Arc<dyn TopicBackend>>,
-        has_own_queues: bool,
-        queues: &Arc<dyn QueueBackend>,
-    ) -> Result<Arc<dyn TopicBackend>> {
-        let topics: Arc<dyn TopicBackend> = match configured {
-            _ if self.declared.topics.is_empty() => Arc::new(NoTopics),
-            Some(_) if has_own_queues => bail!(NEEDS_QUEUES),
-            Some(topics) => topics,
-            None if has_own_queues => self.get()?,
-            None => Arc::new(FanOut::open(self.declared, queues.clone(), Clock::wall())?),
-        };
-        Ok(topics)
+    /// The buckets, which notify these queues.
+    fn objects(&mut self, queues: &Arc<dyn QueueBackend>) -> Result<Arc<Embedded>> {
+        let folders = self.get()?;
+        folders.notify(queues);
+        Ok(folders)
+    }
+
+    /// The topics, over the queues of this store or of another backend.
+    fn topics(&mut self, queues: &Arc<dyn QueueBackend>) -> Result<Arc<dyn platform::TopicBackend>> {
+        if self.has_queues {
+            return Ok(self.get()?);
+        }
+        Ok(Arc::new(FanOut::open(self.declared, queues.clone(), Clock::wall())?))
+    }
+
+    fn tasks(&mut self) -> Result<(Arc<dyn TaskBackend>, Option<Arc<dyn ExecutionTable>>)> {
+        if self.declared.tasks.is_empty() {
+            return Ok((Arc::new(NoTasks), None));
+        }
+        Ok((self.get()?, Some(self.get()?)))
     }
 }
 
 /// Otherwise the topics would deliver to queues that nobody reads.
 const NEEDS_QUEUES: &str =
     "[topics] of the runtime configuration delivers to queues of the same service; add [queues], or remove [topics]";
-
-/// The embedded cache.
-fn memory() -> Arc<dyn CacheBackend> {
-    Arc::new(EmbeddedCache::new(Clock::wall()))
-}

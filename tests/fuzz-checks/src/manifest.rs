@@ -2,7 +2,6 @@
 //! an accepted manifest refers only to declared names.
 
 use host_adapters_manifest::{App, ManifestErrors, ProvidedVariables, parse};
-use host_adapters_sources::Resource;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -67,13 +66,11 @@ fn check_app(app: &App) {
         assert!((1..=1_000).contains(&component.limits.max_instances));
         assert!(!component.limits.request_timeout().is_zero());
         for source in &component.sources {
-            let is_declared = match source.reads() {
-                None => true,
-                Some((_, Resource::Queue(queue))) => app.host.declared.queues.contains_key(&queue),
-                Some((_, Resource::Stream(table))) => app.host.declared.tables[&table].stream,
-                Some((_, Resource::DataStream(stream))) => app.host.declared.data_streams.contains_key(&stream),
-            };
+            let declared = &app.host.declared;
+            let is_declared = source.reads().is_none_or(|it| it.is_declared(declared));
             assert!(is_declared, "{source:?} reads a name that is not declared");
+            // That a table has no stream would be one.
+            assert!(source.faults(declared).is_empty(), "{source:?}");
             let dead_letters = source.dead_letter_queue(id);
             assert_eq!(dead_letters.is_none(), source.does_tasks(), "{source:?}");
             let has_queue = dead_letters.is_none_or(|queue| app.host.declared.queues.contains_key(&queue));

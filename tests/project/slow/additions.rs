@@ -3,9 +3,8 @@
 
 use super::blocks::{self, Block};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tests::project::{ProjectCopy, succeeded};
 use tests::{Child, OPERATOR_TOKEN, TESTER_TOKEN, client, programs, wait};
 use tokio::process::Command;
@@ -95,20 +94,36 @@ fn section(document: &str, heading: &str) -> Vec<Block> {
     blocks::of(&text, heading)
 }
 
-fn paths(blocks: &[Block]) -> BTreeSet<&str> {
+fn paths(blocks: &[Block]) -> Vec<&str> {
     blocks.iter().map(|block| block.path.as_str()).collect()
+}
+
+/// The places that a new source is written in: its folder, and one line.
+fn check_places_of_the_source(blocks: &[Block]) {
+    let is_in_folder = |path: &&str| path.starts_with("host-adapters/sources/src/ticker/");
+    let elsewhere: Vec<_> = paths(blocks).into_iter().filter(|path| !is_in_folder(path)).collect();
+    assert_eq!(elsewhere, ["host-adapters/sources/src/lib.rs"]);
+}
+
+/// The places that a new function is written in: four, and then those of its backends, which are their trait, their
+/// crates and their contract.
+fn check_places_of_the_function(blocks: &[Block]) {
+    let paths = paths(blocks);
+    let (written, of_backends) = paths.split_at(4);
+    let is_of_backends = |path: &&str| ["/backends/", "tests/contract/"].iter().any(|part| path.contains(part));
+    assert!(!written.iter().any(is_of_backends), "{written:?}");
+    let (of_trait, of_backends) = of_backends.split_first().unwrap();
+    assert_eq!(*of_trait, "host-adapters/platform/src/documents.rs");
+    assert!(of_backends.len() == 4 && of_backends.iter().all(is_of_backends), "{of_backends:?}");
 }
 
 /// The project with both additions and the worker.
 fn extended() -> ProjectCopy {
     let project = ProjectCopy::new("additions");
     let source = section("README.md", "Adding a source");
-    let (line, folder): (Vec<_>, Vec<_>) = paths(&source).into_iter().partition(|path| path.ends_with("/src/lib.rs"));
-    assert!(line.len() == 1 && folder.iter().all(|path| path.starts_with("host-adapters/sources/src/ticker/")));
+    check_places_of_the_source(&source);
     let function = section("ARCHITECTURE.md", "Adding a function of the platform");
-    let at_backends = |path: &&str| ["/backend", "tests/contract/"].iter().any(|part| path.contains(part));
-    let (backends, written): (Vec<_>, Vec<_>) = paths(&function).into_iter().partition(at_backends);
-    assert_eq!((written.len(), backends.len()), (4, 4), "{written:?} {backends:?}");
+    check_places_of_the_function(&function);
     source.iter().chain(&function).for_each(|block| block.apply(&project));
 
     project.add(&format!("components/{WORKER}/Cargo.toml"), CARGO_TOML);
@@ -118,21 +133,41 @@ fn extended() -> ProjectCopy {
     project
 }
 
-/// Builds the host and the tests of the copy, and with that host the worker; where the tests are.
-fn build(project: &ProjectCopy) -> PathBuf {
+/// The test programs of the copy.
+struct Tests {
+    /// Those of the whole project.
+    all: PathBuf,
+    /// Those of delivery.
+    delivery: PathBuf,
+}
+
+/// Builds the host and the tests of the copy, and with that host the worker.
+fn build(project: &ProjectCopy) -> Tests {
     project.prepare();
     let mut cargo = project.command(env!("CARGO"));
-    cargo.args(["build", "--release", "--workspace", "--bin", "host-adapters", "--test", "all"]);
+    // All in one build of the workspace: a package alone would have dependencies with other features.
+    cargo.args(["build", "--release", "--workspace", "--bin", "host-adapters", "--test", "all", "--test", "delivery"]);
     cargo.arg("--message-format=json-render-diagnostics");
     let made = String::from_utf8(succeeded(&mut cargo).stdout).unwrap();
     succeeded(project.command(project.target().join("release/host-adapters")).args(["build", WORKER]));
-    let mut made = made.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let tests = made.find(|made| made["target"]["name"] == "all" && made["executable"].is_string());
-    tests.unwrap()["executable"].as_str().unwrap().into()
+    let made: Vec<_> = made.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).collect();
+    let program = |name: &str| {
+        let program = made.iter().find(|made| made["target"]["name"] == name && made["executable"].is_string());
+        program.unwrap()["executable"].as_str().unwrap().into()
+    };
+    Tests { all: program("all"), delivery: program("delivery") }
+}
+
+/// Runs the tests that `filter` selects. These must be among them.
+fn pass(project: &ProjectCopy, tests: &Path, filter: &[&str], cases: &[&str]) {
+    let ran = String::from_utf8(succeeded(project.command(tests).args(filter)).stdout).unwrap();
+    for case in cases {
+        assert!(ran.contains(&format!("{case} ... ok")), "{case}: {ran}");
+    }
 }
 
 /// The extended project with its host and tests, built while no other build or demo runs.
-fn built() -> (ProjectCopy, PathBuf) {
+fn built() -> (ProjectCopy, Tests) {
     let _alone = programs::alone();
     let project = extended();
     let tests = build(&project);
@@ -188,16 +223,16 @@ impl Host {
 async fn a_source_and_a_function_of_the_documents_own_blocks_work() {
     let (project, tests) = built();
     // `project::wire` compares the list and the forward for Spin hosts with the WIT.
-    let cases = succeeded(project.command(tests).args(["on_embedded::documents::", "project::wire::"]));
-    let cases = String::from_utf8(cases.stdout).unwrap();
-    for case in [
+    let cases = [
         "on_embedded::documents::counts_what_the_filter_finds",
         "project::wire::the_guests_json_of_every_function_matches_the_wit",
         "project::wire::the_hosts_json_of_every_function_matches_the_wit",
         "project::wire::arguments_are_in_the_order_of_the_wit",
-    ] {
-        assert!(cases.contains(&format!("{case} ... ok")), "{case}: {cases}");
-    }
+    ];
+    pass(&project, &tests.all, &["on_embedded::documents::", "project::wire::"], &cases);
+    // Records of the new kind come back from their dead letters, too.
+    let cases = ["dead_letters::d6_7__a_record_of_every_kind_of_source_comes_back_as_it_was"];
+    pass(&project, &tests.delivery, &["dead_letters::"], &cases);
 
     let event = succeeded(
         project.command(project.target().join("release/host-adapters")).args(["events", "generate", "ticker"]),

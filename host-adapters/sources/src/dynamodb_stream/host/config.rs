@@ -5,6 +5,7 @@ use crate::ordered::{OrderedStream, ordered_stream_settings, strict_order_rules}
 use crate::{Resource, Source, SourceContext, SourceSettings};
 use host_adapters_delivery::stream::Start;
 use host_adapters_event::source_name;
+use host_adapters_platform::{Declared, DeclaredNames};
 use host_adapters_settings::{Fields, Words};
 use serde_json::{Map, Value as Json};
 use std::sync::Arc;
@@ -53,8 +54,19 @@ impl SourceSettings for DynamodbStreamConfig {
         source_name::of_table_stream(&self.table)
     }
 
-    fn reads(&self) -> Option<(&'static str, Resource)> {
-        Some(("table", Resource::Stream(self.table.clone())))
+    fn reads(&self) -> Option<Resource> {
+        Some(Resource {
+            key: "table",
+            kind: Resource::TABLE,
+            name: self.table.clone(),
+            declared: |declared| declared.tables.names(),
+        })
+    }
+
+    fn faults(&self, declared: &Declared) -> Vec<(&'static str, String)> {
+        let table = declared.tables.get(&self.table).filter(|table| !table.stream);
+        let fault = |_| ("table", format!("table \"{}\" has no stream; declare it with stream = true", self.table));
+        table.map(fault).into_iter().collect()
     }
 
     fn dead_letter_queue(&self, worker: &str) -> Option<String> {

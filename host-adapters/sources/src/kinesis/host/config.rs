@@ -6,6 +6,7 @@ use crate::{Resource, Source, SourceContext, SourceSettings};
 use chrono::{DateTime, Utc};
 use host_adapters_delivery::stream::Start;
 use host_adapters_event::source_name;
+use host_adapters_platform::DeclaredNames;
 use host_adapters_settings::{Fields, Setting, Words};
 use serde_json::{Map, Value as Json, json};
 use std::sync::Arc;
@@ -114,8 +115,13 @@ impl SourceSettings for KinesisConfig {
         source_name::of_data_stream(&self.stream)
     }
 
-    fn reads(&self) -> Option<(&'static str, Resource)> {
-        Some(("stream", Resource::DataStream(self.stream.clone())))
+    fn reads(&self) -> Option<Resource> {
+        Some(Resource {
+            key: "stream",
+            kind: "data stream",
+            name: self.stream.clone(),
+            declared: |declared| declared.data_streams.names(),
+        })
     }
 
     fn dead_letter_queue(&self, worker: &str) -> Option<String> {

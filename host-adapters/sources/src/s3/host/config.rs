@@ -57,7 +57,7 @@ impl SourceSettings for S3Config {
         format!("s3:{}", self.bucket)
     }
 
-    fn reads(&self) -> Option<(&'static str, Resource)> {
+    fn reads(&self) -> Option<Resource> {
         self.messages.reads()
     }
 

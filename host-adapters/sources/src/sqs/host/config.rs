@@ -7,7 +7,7 @@ use crate::{
 use host_adapters_delivery::OnReject;
 use host_adapters_delivery::batch::BatchLimits;
 use host_adapters_event::source_name;
-use host_adapters_platform::{Declared, QueueSpec, fifo};
+use host_adapters_platform::{Declared, DeclaredNames, QueueSpec, fifo};
 use host_adapters_settings::{Fields, settings};
 use serde_json::{Map, Value as Json, json};
 use std::sync::Arc;
@@ -120,8 +120,13 @@ impl SourceSettings for SqsConfig {
         source_name::of_queue(&self.queue)
     }
 
-    fn reads(&self) -> Option<(&'static str, Resource)> {
-        Some(("queue", Resource::Queue(self.queue.clone())))
+    fn reads(&self) -> Option<Resource> {
+        Some(Resource {
+            key: "queue",
+            kind: Resource::QUEUE,
+            name: self.queue.clone(),
+            declared: |declared| declared.queues.names(),
+        })
     }
 
     /// If the block does not set how long a message stays invisible or is kept, and how often it may be received, the
