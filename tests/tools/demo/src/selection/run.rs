@@ -23,6 +23,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 const WORKER: &str = "enqueue-market-selections";
 /// The queue of the verdicts.
 const VERDICTS: &str = "saveSelectionQueue";
+/// The queue of those that are given up.
+const DEAD_VERDICTS: &str = "saveSelectionQueueDlq";
 const POLL: Duration = Duration::from_millis(100);
 /// For how long nothing may change: a task may wait for the lease of its attempt, a message for its visibility.
 const STALLED: Duration = Duration::from_secs(180);
@@ -65,6 +67,8 @@ pub struct Ran {
     pub tasks: Duration,
     /// From the end of the last task to the last verdict.
     pub verdicts: Duration,
+    /// How many verdicts had become dead letters by then: they are written once they are redriven.
+    pub dead: u64,
     /// The memory of the host meanwhile.
     pub memory: Measured,
 }
@@ -153,7 +157,7 @@ impl Selecting<'_> {
             self.wait_for_verdicts(progress).await?;
             tasks.extend(later);
         }
-        let (last, memory) = (now_ms(), memory.measured());
+        let (last, memory, dead) = (now_ms(), memory.measured(), self.operator.depth(DEAD_VERDICTS).await?);
         let ended_at = executions.iter().filter_map(|execution| execution.ended_ms).max().unwrap_or(began);
         Ok(Ran {
             changes,
@@ -161,6 +165,7 @@ impl Selecting<'_> {
             first_codes,
             tasks: Duration::from_millis(ended_at.saturating_sub(began)),
             verdicts: Duration::from_millis(last.saturating_sub(ended_at)),
+            dead,
             memory,
         })
     }
