@@ -283,11 +283,11 @@ fn ended(tasks: &[MarketTask<'_>], executions: &[Execution]) -> BTreeMap<(String
     let mut ended = BTreeMap::new();
     for (MarketTask { contest, .. }, execution) in tasks.iter().zip(executions) {
         let name = (contest.campaign().to_owned(), contest.market().to_owned());
-        let task = ended.entry(name).or_insert(Task { ended: Ended::Succeeded, attempts: 0 });
+        let task = ended.entry(name).or_insert(Task { ended: Ended::Succeeded, failures: 0 });
         if execution.state != "succeeded" {
             task.ended = Ended::Failed;
         }
-        task.attempts = task.attempts.max(execution.attempts);
+        task.failures = task.failures.max(execution.failures);
     }
     ended
 }

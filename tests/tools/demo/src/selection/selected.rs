@@ -62,7 +62,8 @@ impl Selected {
         limited: bool,
         failures: &mut Failures,
     ) -> Selection {
-        let Self { ran, found, spoils, undisturbed } = self;
+        let Self { ran, mut found, spoils, undisturbed } = self;
+        found.disturbed = !(limited && undisturbed);
         let markets = check::check(contests, items, &found, failures);
         if limited && undisturbed {
             limit(&ran, failures);
