@@ -130,7 +130,7 @@ impl Selecting<'_> {
     }
 
     /// Runs the tasks of all markets at once, and waits for their verdicts, while fans change their entries and the
-    /// host is killed this many times. Then it does so with the later tasks, if there are any.
+    /// host is killed this many times. Then it does so with the later tasks, if there are any, which get half of the kills.
     pub async fn run(
         &self,
         wanted: &BTreeMap<Name<'_>, Wanted<'_>>,
@@ -142,18 +142,19 @@ impl Selecting<'_> {
         let (began, mut changes) = (now_ms(), change::draw(self.contests, wanted, self.seed));
         let mut tasks = self.first_tasks();
         self.start(&tasks).await?;
-        let killed = async {
-            kills::meanwhile(kills, kills::INTO_TASKS_MS, self.seed, killer).await;
-            anyhow::Ok(())
-        };
+        let later = self.later_tasks();
+        let kills_later = if later.is_empty() { 0 } else { kills / 2 };
+        let killed = self.killed(kills - kills_later, self.seed, killer);
         let (mut executions, (), ()) =
             tokio::try_join!(self.wait_for_tasks(&tasks, progress), self.change(&mut changes), killed)?;
         self.wait_for_verdicts(progress).await?;
-        let (later, mut first_codes) = (self.later_tasks(), EntryCodes::new());
+        let mut first_codes = EntryCodes::new();
         if !later.is_empty() {
             first_codes = entry_codes(self.contests, self.services).await?;
             self.start(&later).await?;
-            executions.extend(self.wait_for_tasks(&later, progress).await?);
+            let killed = self.killed(kills_later, !self.seed, killer);
+            let (more, ()) = tokio::try_join!(self.wait_for_tasks(&later, progress), killed)?;
+            executions.extend(more);
             self.wait_for_verdicts(progress).await?;
             tasks.extend(later);
         }
@@ -168,6 +169,12 @@ impl Selecting<'_> {
             dead,
             memory,
         })
+    }
+
+    /// Kills the host this many times while tasks run.
+    async fn killed(&self, kills: usize, seed: u64, killer: &Killer) -> Result<()> {
+        kills::meanwhile(kills, kills::INTO_TASKS_MS, seed, killer).await;
+        Ok(())
     }
 
     /// The tasks that are started at once: two of a market that has a later one, else one.

@@ -259,6 +259,10 @@ fn what_two_tasks_and_a_later_one_should_not_do_is_found() {
     let contests = Contest::all(&world);
     let contest = &contests[0];
     assert_eq!((contest.first, contest.seats, contest.needed_codes()), (Some(50), 75, 500));
+    let twice = scenario_1(2_000, 5, true);
+    let reserves_twice = &Contest::all(&twice)[0];
+    let (first, seats, codes) = (reserves_twice.first, reserves_twice.seats, reserves_twice.needed_codes());
+    assert_eq!((first, seats, codes, reserves_twice.fails()), (Some(400), 600, 900, false));
     Run::finds(&contests, |_| {}, &[]);
     let name = |place: usize| (contest.campaign().to_owned(), contest.ranked[place].to_owned());
     let subject = |place: usize| entry_name((contest.campaign(), contest.ranked[place]));
