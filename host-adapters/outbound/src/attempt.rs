@@ -62,7 +62,7 @@ impl Attempt<'_> {
             Err(_) => Err(Failure::transient(SendError::TimedOut(self.name()))),
         };
         if answer.is_ok() && !self.request.method.is_safe() {
-            failpoint::reached(Step::SideEffect);
+            failpoint::reached_by(self.component, Step::SideEffect);
         }
         let answer = answer.map(|response| self.without_secrets(response, &tokens)).and_then(judge);
         self.count(&answer);

@@ -101,9 +101,9 @@ impl PlatformService {
 }
 
 /// A crash here leaves the caller without the answer to what has happened.
-pub(crate) fn took_effect<T>(done: Result<T>) -> Result<T> {
+pub(crate) fn took_effect<T>(caller: Caller<'_>, done: Result<T>) -> Result<T> {
     if done.is_ok() {
-        failpoint::reached(Step::SideEffect);
+        failpoint::reached_by(caller.name, Step::SideEffect);
     }
     done
 }
