@@ -17,6 +17,8 @@ pub(super) struct Attempt<'a> {
     pub(super) services: &'a Services,
     pub(super) service: &'a Service,
     pub(super) component: &'a str,
+    /// For metrics.
+    pub(super) operation: &'a str,
     pub(super) request: &'a Outgoing,
 }
 
@@ -124,7 +126,9 @@ impl Attempt<'_> {
             Err(SendError::Connection { .. }) => "connection".to_owned(),
             Err(_) => "refused".to_owned(),
         };
-        metrics::counter!(REQUESTS, "service" => self.name(), "status" => status).increment(1);
+        let operation = self.operation.to_owned();
+        metrics::counter!(REQUESTS, "service" => self.name(), "operation" => operation, "status" => status)
+            .increment(1);
     }
 
     fn name(&self) -> String {
