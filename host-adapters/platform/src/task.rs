@@ -58,8 +58,8 @@ pub trait TaskBackend: Send + Sync + 'static {
         self.release(attempt).await
     }
     /// Begins the next attempt in place of this one, which has ended without an outcome in an outage; token and lease
-    /// stay. Not asked where [`limits_attempts`](Self::limits_attempts). Returns its number, which is the execution's highest so far, or `None` if the caller no longer has the
-    /// lease of the attempt.
+    /// stay. Not asked where [`limits_attempts`](Self::limits_attempts). Returns its number, which is the execution's
+    /// highest so far, or `None` if the caller no longer has the lease of the attempt.
     async fn repeat(&self, attempt: &TaskAttempt) -> Result<Option<u32>>;
     /// Whether the backend itself counts attempts and ends the execution after the last one, as a state machine of Step
     /// Functions does by its `Retry`, and ends an attempt that takes too long, counted from [`take`](Self::take). Then the

@@ -79,9 +79,9 @@ const STEPS_OF_A_SELECTION: [&str; 9] = [
     "side-effect",
 ];
 
-/// Side effects of a task: it takes its market (1), extends that (2), reports that it has begun (3), reserves codes (4), stores
-/// the pages of the plan (5), commits it (6), queues all messages (7), and records that (8). If the other task is refused the
-/// market meanwhile, that is one more before. Then the first codes are assigned, and verdicts written.
+/// Side effects of a task: it takes its market (1), extends that (2), reports that it has begun (3), reserves codes (4),
+/// stores the pages of the plan (5), commits it (6), queues all messages (7), and records that (8). If the other task is
+/// refused the market meanwhile, that is one more before. Then the first codes are assigned, and verdicts written.
 const STEPS_OF_ITS_WORKERS: [(&str, u32); 5] = [
     ("side-effect@enqueue-market-selections", 6),
     ("side-effect@enqueue-market-selections", 7),

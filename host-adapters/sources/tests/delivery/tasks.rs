@@ -475,8 +475,9 @@ rows! {
 
     /// The other one is the probe, which takes a minute; the polls of both began before.
     d14_8__an_attempt_that_cannot_be_made_is_handed_back {
-        let mut down = with_service(&Arc::default());
-        let world = world(move |request| down(request).takes(60));
+        let up = Arc::new(AtomicBool::new(false));
+        let mut answer = with_service(&up);
+        let world = world(move |request| answer(request).takes(60));
         world.executions.limit_attempts();
         world.executions.start(["a"]);
         let running = world.start(tasks(TaskConfig { max_concurrency: 2, ..TaskConfig::default() }));
