@@ -51,6 +51,7 @@ macro_rules! scripted_cases {
                 refuses_an_input_without_task_id_and_attempt, hands_back_what_nobody_takes,
                 is_probed_by_a_request_that_answers_at_once, tells_that_an_attempt_is_over,
                 names_failures_for_the_state_machine, fails_with_an_output_that_is_refused, reports_a_lasting_throttle,
+                hands_back_its_attempt_in_an_outage,
                 makes_activities,
             ],
         }

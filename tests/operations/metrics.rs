@@ -70,9 +70,15 @@ async fn exercised() -> (TestHost, RedisServer) {
     let gone = entry(CAMPAIGN, "gone", &json!({}), UPDATED);
     let stale = json!({ "entry": gone, "operation": "INSERT", "recordId": "stale", "date": UPDATED });
     host.queue("saveEntriesQueue", &[stale.to_string()]).await;
-    let task =
-        host.http().post(host.gateway_url("/tasks/errand/a")).bearer_auth(OPERATOR_TOKEN).body(r#"{"do":"tell"}"#);
-    assert_eq!(host.send(task).await.status, 201);
+    for (name, errand) in [("a", r#"{"do":"tell"}"#), ("b", r#"{"do":"give","message":"never"}"#)] {
+        let url = host.gateway_url(&format!("/tasks/errand/{name}"));
+        let task = host.http().post(url).bearer_auth(OPERATOR_TOKEN).body(errand);
+        assert_eq!(host.send(task).await.status, 201);
+    }
+    for outcome in ["succeeded", "failed"] {
+        let attempts = async || host.metric("registration_task_seconds_count", &[("outcome", outcome)]).await;
+        wait::eventually(outcome, async || (attempts().await > 0.0).then_some(())).await;
+    }
     // Only the tables of others make a host leave records out.
     host_adapters_platform::left_out("dynamodb-stream:metrics", "of a test");
     (host, redis)

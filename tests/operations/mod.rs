@@ -3,6 +3,7 @@
 mod calls;
 mod documents;
 mod first;
+mod late;
 mod logs;
 mod metrics;
 mod queries;

@@ -18,7 +18,8 @@ pub struct Shown {
     pub values: Values,
 }
 
-/// Reads the text format. The samples of a histogram count as its own, and their label `le` is not one of the metric.
+/// Reads the text format. The samples of a histogram count as its own, and their label `le` is not one of the metric, but
+/// its values are known.
 pub fn exposed(text: &str) -> Exposed {
     let mut exposed = Exposed::new();
     for line in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
@@ -29,8 +30,10 @@ pub fn exposed(text: &str) -> Exposed {
     for line in text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
         let name = line.split(['{', ' ']).next().unwrap();
         let shown = exposed.get_mut(base(name)).unwrap_or_else(|| panic!("{line} has no type"));
-        for (label, value) in labels(line).into_iter().filter(|(label, _)| label != "le") {
-            shown.metric.labels.insert(label.clone());
+        for (label, value) in labels(line) {
+            if label != "le" {
+                shown.metric.labels.insert(label.clone());
+            }
             shown.values.entry(label).or_default().insert(value);
         }
     }
@@ -214,6 +217,8 @@ fn a_query_for_what_is_not_there_is_found() {
         let found = faults(wrong, &exposed).shape;
         assert!(found.iter().any(|it| it.contains(fault)), "{wrong}: {found:?}");
     }
+    let bound = faults("h_bucket{le=\"1\"} - ignoring (worker) h_bucket{le=\"2\"}", &exposed).values;
+    assert_eq!(bound, [("le".to_owned(), "2".to_owned())]);
     for (wrong, value) in [
         ("a{worker=\"x\"}", "x"),
         ("a{worker!=\"ww\"}", "ww"),

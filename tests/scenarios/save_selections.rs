@@ -466,23 +466,30 @@ async fn a_refresh_gives_winners_back_what_their_items_lack() {
     a_refresh(&TestHost::with(unreported).await).await;
 }
 
-/// A winner's item has lost its verdict; a refresh of the market writes it again, with the same code.
+/// A winner's item has lost its verdict; a refresh of the market, whose winners fill more than a page, writes it again, with
+/// the same code.
 pub(super) async fn a_refresh(host: &TestHost) {
     enter(host, 4).await;
+    host.faults(Service::Entry, Faults { most_per_page: 2, ..Faults::default() });
     let reserved = host.reserve_codes(CAMPAIGN, "m", 4).await;
     let bodies: Vec<_> = fans(3).iter().zip(&reserved).map(|(fan, code)| winner(fan, "m", code)).collect();
     host.queue("saveSelectionQueue", &bodies).await;
     saved(host).await;
+    // One of the first page, and the one of the second.
     let later = "2024-01-15T10:30:05.000Z";
-    host.put_entry(&entry(CAMPAIGN, "fan-01", &json!({ "markets": ["m"] }), later)).await;
-    host.replicated(CAMPAIGN, "fan-01", later).await;
-    assert_eq!(told(host, "fan-01").await[0], Value::Null);
+    for fan in ["fan-01", "fan-02"] {
+        host.put_entry(&entry(CAMPAIGN, fan, &json!({ "markets": ["m"] }), later)).await;
+        host.replicated(CAMPAIGN, fan, later).await;
+        assert_eq!(told(host, fan).await[0], Value::Null);
+    }
     host.queue("refreshSelectionQueue", &[json!({ "campaignId": CAMPAIGN, "marketId": "m" }).to_string()]).await;
     host.drained("refreshSelectionQueue").await;
     saved(host).await;
     for (fan, code) in fans(3).iter().zip(&reserved) {
         assert_eq!(told(host, fan).await, won("m", code), "{fan}");
     }
+    let pages = host.answers(Service::Entry).await.get("listScoringRecords 200").copied();
+    assert!(pages >= Some(2), "{pages:?}");
     assert_eq!(told(host, "fan-03").await[0], Value::Null, "who was not selected is not");
     marked(host, &reserved[..3].iter().cloned().collect()).await;
     assert_eq!(codes(host, CodeState::Reserved), [reserved[3].clone()].into(), "a refresh reserves none");

@@ -37,6 +37,8 @@ pub struct Lock {
     pub fence: u64,
     /// The plans of the market, the first one first.
     pub plans: Vec<Head>,
+    /// Whether the item has these plans. After a write that failed it is not known.
+    is_current: bool,
 }
 
 /// The item.
@@ -65,7 +67,7 @@ impl Lock {
         let old = read(ports, &key).await?;
         old.check(selection, ports.now())?;
         let (holder, expires) = (selection.task_id.clone(), Cell::new(end(ports.now())));
-        let mut lock = Self { key, holder, expires, fence: old.fence + 1, plans: vec![] };
+        let mut lock = Self { key, holder, expires, fence: old.fence + 1, plans: vec![], is_current: true };
         match lock.taken(ports, selection, &old).await {
             Ok(()) => Ok(lock),
             Err(failed) => {
@@ -113,6 +115,15 @@ impl Lock {
         self.write(ports, plans).await
     }
 
+    /// Reads the plans again if a write of them has failed: it may have taken effect, and only its response was lost.
+    pub async fn update_plans(&mut self, ports: &impl Ports) -> Result<(), Failed> {
+        if !self.is_current {
+            self.plans = read(ports, &self.key).await?.plans;
+            self.is_current = true;
+        }
+        Ok(())
+    }
+
     /// Extends the time for which the market is taken. Fails if it is no longer taken by this task.
     pub async fn hold(&self, ports: &impl Ports) -> Result<(), Failed> {
         let expires = end(ports.now());
@@ -157,8 +168,9 @@ impl Lock {
     /// Writes the list, if the market is still held.
     async fn write(&mut self, ports: &impl Ports, plans: Vec<Head>) -> Result<(), Failed> {
         let set = vec![("plans".to_owned(), json!(plans).to_string())];
+        self.is_current = false;
         held(ports.update(self.update(set, vec![])).await?)?;
-        self.plans = plans;
+        (self.plans, self.is_current) = (plans, true);
         Ok(())
     }
 

@@ -58,6 +58,8 @@ async fn steps(ports: &impl Ports, selection: &Selection, stats: &mut Stats) -> 
     let mut task = Task { ports, selection, lock: &mut lock, lost: 0 };
     let result = task.run(stats).await;
     let lost = task.lost;
+    // A report must not omit winners who stand.
+    let current = if result.is_err() { lock.update_plans(ports).await } else { Ok(()) };
     let has_plan = lock.has_plan(&selection.task_id);
     let result = result.map_err(|failed| if has_plan { failed.after_plan() } else { failed });
     if let Err(failed) = &result
@@ -68,7 +70,11 @@ async fn steps(ports: &impl Ports, selection: &Selection, stats: &mut Stats) -> 
         if let Some(last) = lock.plans.last() {
             (stats.processed, stats.failed) = (Some(lock.winners() as u64), Some(last.rejected + lock.lost() + lost));
         }
-        report_failed(ports, selection, stats, lock.hold(ports)).await;
+        let check = async {
+            current?;
+            lock.hold(ports).await
+        };
+        report_failed(ports, selection, stats, check).await;
     }
     lock.release(ports).await;
     result

@@ -81,10 +81,12 @@ impl Step {
     }
 }
 
-/// Where to abort. `delete:3` is the third delete.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+/// Where to abort. `delete:3` is the third delete, `side-effect@save-selections:3` the third side effect of that worker.
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Failpoint {
     step: Step,
+    /// Whose steps are counted; `None` for everybody's.
+    actor: Option<String>,
     number: NonZeroU64,
 }
 
@@ -93,14 +95,31 @@ impl FromStr for Failpoint {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let named = |name: &str| Step::ALL.into_iter().find(|step| step.name() == name);
-        let point = text.split_once(':').and_then(|(name, number)| Some((named(name)?, number.parse().ok()?)));
-        let (step, number) = point.ok_or_else(|| {
+        let point = text.split_once(':').and_then(|(kind, number)| {
+            let (name, actor) =
+                kind.split_once('@').map_or((kind, None), |(name, actor)| (name, Some(actor.to_owned())));
+            Some((named(name)?, actor, number.parse().ok()?))
+        });
+        let (step, actor, number) = point.ok_or_else(|| {
             format!(
-                "`{text}` is not a step; write <kind>:<number from 1>, a kind being {}",
+                "`{text}` is not a step; write <kind>:<number from 1> or <kind>@<worker>:<number>, a kind being {}",
                 Step::ALL.map(Step::name).join(", ")
             )
         })?;
-        Ok(Self { step, number })
+        if actor.is_some() && step != Step::SideEffect {
+            return Err(format!(
+                "`{text}` is not a step; only side effects are counted for a worker alone: side-effect@"
+            ));
+        }
+        Ok(Self { step, actor, number })
+    }
+}
+
+impl Failpoint {
+    /// Its kind of step, as it is written.
+    fn kind(&self) -> String {
+        let actor = self.actor.as_deref().map(|actor| format!("@{actor}")).unwrap_or_default();
+        format!("{}{actor}", self.step.name())
     }
 }
 
@@ -112,18 +131,27 @@ pub fn arm(point: Failpoint) {
 
 /// Counts a step. Does not return if it is the one to abort at.
 pub fn reached(step: Step) {
-    if let Some(point) = ARMED.get().filter(|point| point.step == step) {
-        counted(*point);
+    if let Some(point) = ARMED.get().filter(|point| point.step == step && point.actor.is_none()) {
+        counted(point);
+    }
+}
+
+/// As [`reached`], of a step for a component or a client.
+pub fn reached_by(actor: &str, step: Step) {
+    let is_counted = |point: &&Failpoint| point.actor.as_deref().is_none_or(|counted| counted == actor);
+    if let Some(point) = ARMED.get().filter(|point| point.step == step).filter(is_counted) {
+        counted(point);
     }
 }
 
 #[cold]
-fn counted(Failpoint { step, number }: Failpoint) {
-    if REACHED.fetch_add(1, Ordering::Relaxed) + 1 == number.get() {
-        if step.is_counted_before() {
+fn counted(point: &Failpoint) {
+    let number = point.number.get();
+    if REACHED.fetch_add(1, Ordering::Relaxed) + 1 == number {
+        if point.step.is_counted_before() {
             std::thread::sleep(HEAD_START);
         }
-        tracing::error!(step = step.name(), number, "aborting at this failpoint");
+        tracing::error!(step = point.kind(), number, "aborting at this failpoint");
         std::process::abort();
     }
 }
@@ -135,9 +163,15 @@ mod tests {
 
     #[test]
     fn a_failpoint_is_a_kind_of_step_and_its_number() {
-        let point = Failpoint { step: Step::BeforeDelete, number: NonZeroU64::new(3).unwrap() };
-        assert_eq!("before-delete:3".parse(), Ok(point));
-        for wrong in ["3", "delete", "delete:0", "delet:1", "delete:-1"] {
+        let number = NonZeroU64::new(3).unwrap();
+        let point = Failpoint { step: Step::BeforeDelete, actor: None, number };
+        assert_eq!((point.kind().as_str(), "before-delete:3".parse()), ("before-delete", Ok(point.clone())));
+        let of_one = Failpoint { step: Step::SideEffect, actor: Some("a-worker".to_owned()), number };
+        assert_eq!(
+            (of_one.kind().as_str(), "side-effect@a-worker:3".parse()),
+            ("side-effect@a-worker", Ok(of_one.clone()))
+        );
+        for wrong in ["3", "delete", "delete:0", "delet:1", "delete:-1", "delete@a-worker:1"] {
             let error = wrong.parse::<Failpoint>().unwrap_err();
             assert!(error.starts_with(&format!("`{wrong}` is not a step")) && error.contains("side-effect"), "{error}");
         }

@@ -17,6 +17,8 @@ pub(super) struct Attempt<'a> {
     pub(super) services: &'a Services,
     pub(super) service: &'a Service,
     pub(super) component: &'a str,
+    /// For metrics.
+    pub(super) operation: &'a str,
     pub(super) request: &'a Outgoing,
 }
 
@@ -63,7 +65,7 @@ impl Attempt<'_> {
             Err(_) => Err(Failure::transient(SendError::TimedOut(self.name()))),
         };
         if answer.is_ok() && !self.request.method.is_safe() {
-            failpoint::reached(Step::SideEffect);
+            failpoint::reached_by(self.component, Step::SideEffect);
         }
         let answer = answer.map(|response| self.without_secrets(response, &tokens)).and_then(judge);
         self.count(&answer);
@@ -125,7 +127,9 @@ impl Attempt<'_> {
             Err(SendError::Connection { .. }) => "connection".to_owned(),
             Err(_) => "refused".to_owned(),
         };
-        metrics::counter!(REQUESTS, "service" => self.name(), "status" => status).increment(1);
+        let operation = self.operation.to_owned();
+        metrics::counter!(REQUESTS, "service" => self.name(), "operation" => operation, "status" => status)
+            .increment(1);
     }
 
     fn name(&self) -> String {

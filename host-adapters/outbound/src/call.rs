@@ -80,18 +80,25 @@ impl Services {
         if service.config.upstream.expose().is_empty() {
             return Err(SendError::NotSetUp(name.clone()));
         }
+        let operation = self.operations.of(&request);
         let request = Outgoing::new(&service.config, request);
         let request = request.map_err(|reason| SendError::Invalid { service: name.clone(), reason })?;
         let started = Instant::now();
-        let sent = self.try_all(service, component, &request).await;
+        let sent = self.try_all(service, component, &operation, &request).await;
         metrics::histogram!(DURATION, "service" => name.clone()).record(started.elapsed());
         sent
     }
 
-    async fn try_all(&self, service: &Service, component: &str, request: &Outgoing) -> Result<Sent, SendError> {
+    async fn try_all(
+        &self,
+        service: &Service,
+        component: &str,
+        operation: &str,
+        request: &Outgoing,
+    ) -> Result<Sent, SendError> {
         let name = &service.config.name;
         let (attempts, limited) = (AtomicU32::new(0), AtomicU64::new(0));
-        let attempt = Attempt { services: self, service, component, request };
+        let attempt = Attempt { services: self, service, component, operation, request };
         let one = || async {
             // Every attempt is a request to the service, so every attempt waits for the rate limit.
             let waited = service.wait(&request.path).await;

@@ -11,6 +11,7 @@ mod call;
 mod config;
 mod exchange;
 mod limiter;
+mod operations;
 mod request;
 mod retry;
 mod secrets;
@@ -28,6 +29,7 @@ pub use signer::{Claims, ISSUER, LIFETIME, Signer, SignerError};
 pub use web::{Web, WebError};
 
 use limiter::Limiter;
+use operations::Operations;
 use secrets::Secrets;
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -37,6 +39,7 @@ pub struct Services {
     by_name: HashMap<String, Service>,
     signer: Signer,
     client: reqwest::Client,
+    operations: Operations,
 }
 
 /// One service with the limit that all its callers share.
@@ -56,7 +59,8 @@ impl Services {
             (config.name.clone(), Service { config, limiter, address })
         };
         describe_metrics();
-        Ok(Self { by_name: services.into_iter().map(service).collect(), signer, client: client().build()? })
+        let (by_name, client) = (services.into_iter().map(service).collect(), client().build()?);
+        Ok(Self { by_name, signer, client, operations: Operations::default() })
     }
 
     /// The campaign that a request to a service is for; `None` where its limit is not one for each campaign.
@@ -77,7 +81,7 @@ fn client() -> reqwest::ClientBuilder {
     reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy()
 }
 
-/// Attempts, by service and status (or `connection`, `time-out`).
+/// Attempts, by service, operation and status (or `connection`, `time-out`).
 const REQUESTS: &str = "registration_service_requests_total";
 /// Attempts after the first, by service.
 const RETRIES: &str = "registration_service_retries_total";

@@ -84,7 +84,10 @@ pub(crate) async fn data_streams_put_records(
     args: PutRecords,
 ) -> Result<Vec<Result<String>>> {
     platform.check(caller, Need::PutRecords(&args.stream))?;
-    took_effect(whole(platform.data_streams.put_records(&args.stream, args.records).await?, |put| put.as_ref().err()))
+    took_effect(
+        caller,
+        whole(platform.data_streams.put_records(&args.stream, args.records).await?, |put| put.as_ref().err()),
+    )
 }
 
 #[cfg(test)]

@@ -41,7 +41,7 @@ pub(crate) async fn documents_replace_one(
 ) -> Result<()> {
     platform.check(caller, Need::WriteDocuments(&args.collection))?;
     let (filter, document) = (Filter::parse(&args.filter)?, Document::parse(args.document)?);
-    took_effect(platform.documents.replace_one(&args.collection, filter, document).await)
+    took_effect(caller, platform.documents.replace_one(&args.collection, filter, document).await)
 }
 
 /// A filter reads only what it needs in order to write, so the right to write is enough, as for tables.
@@ -52,5 +52,5 @@ pub(crate) async fn documents_update_one(
 ) -> Result<UpdateResult> {
     platform.check(caller, Need::WriteDocuments(&args.collection))?;
     let (filter, update) = (Filter::parse(&args.filter)?, Update::parse(&args.update)?);
-    took_effect(platform.documents.update_one(&args.collection, filter, update).await)
+    took_effect(caller, platform.documents.update_one(&args.collection, filter, update).await)
 }

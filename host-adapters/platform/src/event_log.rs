@@ -163,7 +163,7 @@ pub(crate) async fn event_log_produce(
 ) -> Result<Vec<Result<()>>> {
     platform.check(caller, Need::ProduceTo(&args.topic))?;
     let produced = platform.event_log.produce(&args.topic, args.records).await?;
-    took_effect(whole_if_none(produced, |produced| produced.as_ref().err()))
+    took_effect(caller, whole_if_none(produced, |produced| produced.as_ref().err()))
 }
 
 impl PlatformService {

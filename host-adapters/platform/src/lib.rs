@@ -128,9 +128,9 @@ impl PlatformService {
 }
 
 /// A crash here loses the response to a call that has taken effect.
-pub(crate) fn took_effect<T>(done: Result<T>) -> Result<T> {
+pub(crate) fn took_effect<T>(caller: Caller<'_>, done: Result<T>) -> Result<T> {
     if done.is_ok() {
-        failpoint::reached(Step::SideEffect);
+        failpoint::reached_by(caller.name, Step::SideEffect);
     }
     done
 }

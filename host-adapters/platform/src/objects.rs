@@ -84,7 +84,7 @@ pub(crate) async fn objects_put(platform: &PlatformService, caller: Caller<'_>, 
     platform.check(caller, Need::WriteObject(&args.bucket, &args.key))?;
     let key = ObjectKey::parse(args.key)?;
     check_content(&args.content)?;
-    took_effect(platform.objects.put(&args.bucket, &key, args.content).await)
+    took_effect(caller, platform.objects.put(&args.bucket, &key, args.content).await)
 }
 
 pub(crate) async fn objects_list(platform: &PlatformService, caller: Caller<'_>, args: List) -> Result<ObjectPage> {

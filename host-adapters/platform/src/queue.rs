@@ -38,7 +38,10 @@ pub(crate) async fn queue_send_batch(
     args: SendBatch,
 ) -> Result<Vec<Result<String>>> {
     platform.check(caller, Need::SendTo(&args.queue))?;
-    took_effect(whole(platform.queues.send_batch(&args.queue, args.messages).await?, |sent| sent.as_ref().err()))
+    took_effect(
+        caller,
+        whole(platform.queues.send_batch(&args.queue, args.messages).await?, |sent| sent.as_ref().err()),
+    )
 }
 
 impl PlatformService {

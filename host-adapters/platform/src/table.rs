@@ -31,7 +31,7 @@ pub(crate) async fn table_batch_write(
     args: BatchWrite,
 ) -> Result<Vec<Option<Error>>> {
     platform.check(caller, Need::WriteTable(&args.table))?;
-    took_effect(whole(platform.tables.batch_write(args).await?, Option::as_ref))
+    took_effect(caller, whole(platform.tables.batch_write(args).await?, Option::as_ref))
 }
 
 /// A condition reads only what it needs in order to write, so the right to write is enough, as on DynamoDB.
@@ -41,7 +41,7 @@ pub(crate) async fn table_batch_update(
     args: BatchUpdate,
 ) -> Result<Vec<Option<Error>>> {
     platform.check(caller, Need::WriteTable(&args.table))?;
-    took_effect(whole(platform.tables.batch_update(args).await?, Option::as_ref))
+    took_effect(caller, whole(platform.tables.batch_update(args).await?, Option::as_ref))
 }
 
 pub(crate) async fn table_query(platform: &PlatformService, caller: Caller<'_>, args: Query) -> Result<Page> {

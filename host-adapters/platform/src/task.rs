@@ -53,12 +53,18 @@ pub trait TaskBackend: Send + Sync + 'static {
     /// The attempt ends without an outcome, because the execution waits for a resource that another one holds; `cause`
     /// says which, in at most [`MAX_CAUSE_BYTES`]. It is not a failure: the next one may begin after `wait`.
     async fn postpone(&self, attempt: &TaskAttempt, cause: &str, wait: Duration) -> Result<bool>;
+    /// The attempt ends without an outcome, because a dependency of the worker is down, as `reason` says. It is not a
+    /// failure: the next one may begin later. Only told where [`limits_attempts`](Self::limits_attempts).
+    async fn hand_back(&self, attempt: &TaskAttempt, _reason: &str) -> Result<bool> {
+        self.release(attempt).await
+    }
     /// Begins the next attempt in place of this one, which has ended without an outcome in an outage; token and lease
-    /// stay. Returns its number, which is the execution's highest so far, or `None` if the caller no longer has the
-    /// lease of the attempt.
+    /// stay. Not asked where [`limits_attempts`](Self::limits_attempts). Returns its number, which is the execution's
+    /// highest so far, or `None` if the caller no longer has the lease of the attempt.
     async fn repeat(&self, attempt: &TaskAttempt) -> Result<Option<u32>>;
     /// Whether the backend itself counts attempts and ends the execution after the last one, as a state machine of Step
-    /// Functions does by its `Retry`. Then the source asks for [`NextAttempt::After`] whenever another attempt makes sense.
+    /// Functions does by its `Retry`, and ends an attempt that takes too long, counted from [`take`](Self::take). Then the
+    /// source asks for [`NextAttempt::After`] whenever another attempt makes sense, and hands attempts back in an outage.
     fn limits_attempts(&self) -> bool {
         false
     }

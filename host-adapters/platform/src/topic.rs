@@ -150,7 +150,7 @@ pub(crate) async fn topic_publish_batch(
 ) -> Result<Vec<Result<String>>> {
     platform.check(caller, Need::Publish(&args.topic))?;
     let published = platform.topics.publish_batch(&args.topic, args.messages).await?;
-    took_effect(whole_if_none(published, |published| published.as_ref().err()))
+    took_effect(caller, whole_if_none(published, |published| published.as_ref().err()))
 }
 
 #[cfg(test)]

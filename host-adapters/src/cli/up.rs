@@ -47,7 +47,8 @@ pub(crate) struct Options {
     #[command(flatten)]
     limits: LimitOptions,
     /// For tests: once everything listens, abort at the N-th durable step of a kind (`receive`, `answer`,
-    /// `side-effect`, `delete`, …), without finishing anything.
+    /// `side-effect`, `delete`, …), or at the N-th side effect of a worker (`side-effect@save-entries:N`), without
+    /// finishing anything.
     #[arg(long, value_name = "KIND:N", hide = true)]
     abort_at_step: Option<Failpoint>,
     /// For tests: the shortest wait before a source tries again, in milliseconds.

@@ -2,10 +2,17 @@
 //! ended.
 
 use super::server::{Reply, Scripted};
+use backend_embedded::Embedded;
 use backend_step_functions::StepFunctions;
 use futures::FutureExt;
+use host_adapters_delivery::dispatch::{CallError, Dispatch, Dispatched};
+use host_adapters_delivery::drain::{Drain, Ended};
+use host_adapters_delivery::event::{Event, Request, Response};
+use host_adapters_platform::Declared;
 use host_adapters_platform::task::{NextAttempt, TaskAttempt, TaskBackend, TaskError, TaskFailure};
 use host_adapters_records::ErrorKind;
+use host_adapters_sources::task::TaskConfig;
+use host_adapters_sources::{SourceConfig, SourceContext, SourceStores};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -164,14 +171,55 @@ pub async fn names_failures_for_the_state_machine() {
     assert!(activities.fail(&attempt, &failure("é".repeat(40_000)), NextAttempt::Never).await.unwrap());
     assert!(activities.release(&attempt).await.unwrap());
     assert!(activities.postpone(&attempt, "market m is taken", SECOND).await.unwrap());
-    assert_eq!(activities.repeat(&attempt).await.unwrap(), Some(2), "it is asked about none of them");
+    assert!(activities.hand_back(&attempt, "service:code").await.unwrap());
+    assert_eq!(activities.repeat(&attempt).await.unwrap(), None, "only the state machine begins attempts");
     let sent = server.requests("SendTaskFailure");
     let errors: Vec<_> = sent.iter().map(|request| request["error"].as_str().unwrap()).collect();
-    let expected = ["Registration.Retryable", "Registration.Failed", "Registration.Drained", "Registration.Waiting"];
+    let expected = ["Retryable", "Failed", "Drained", "Waiting", "Outage"].map(|name| format!("Registration.{name}"));
     assert_eq!(errors, expected);
+    assert_eq!(sent[4]["cause"], "service:code");
     assert_eq!(sent[3]["cause"], "market m is taken");
     assert_eq!(sent[0]["cause"], "WorkerFailed: slow");
     assert_eq!(sent[1]["cause"].as_str().unwrap().chars().count(), 2048);
+}
+
+/// A worker whose service is down.
+struct Cut;
+
+#[async_trait::async_trait]
+impl Dispatch for Cut {
+    async fn dispatch(&self, _: &str, _: Vec<Event>) -> Dispatched {
+        unreachable!("a task is not a batch")
+    }
+
+    async fn request(&self, _: &str, _: Request) -> Dispatched<Response> {
+        let failed = Dispatched::of(Err(CallError::Failed("no service".to_owned())));
+        Dispatched { outages: vec!["service:code".to_owned()], ..failed }
+    }
+}
+
+/// `TimeoutSeconds` counts from the hand-over: a later repeat of the same attempt would be cut off by it.
+pub async fn hands_back_its_attempt_in_an_outage() {
+    let server = start(|action, before, _| match (action, before) {
+        ("GetActivityTask", 0) => handed_over("first", &envelope(1)),
+        ("GetActivityTask", 1) => handed_over("second", &envelope(2)),
+        _ => Ok(json!({})),
+    })
+    .await;
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::new(Embedded::open(&folder.path().join("store"), &Declared::default()).unwrap());
+    let stores = SourceStores { tasks: Arc::new(activities(&server).await), ..SourceStores::of_queues(store) };
+    let config = TaskConfig { max_concurrency: 1, ..TaskConfig::default() };
+    let source = SourceConfig::Task(config).source(&SourceContext::new(WORKER, Arc::new(Cut), stores));
+    let drain = Drain::new();
+    let draining = drain.clone();
+    let running = tokio::spawn(async move { source.run(draining).await });
+    let handed_back = async || Some(server.requests("SendTaskFailure")).filter(|sent| sent.len() == 2);
+    let sent = eventually("both are handed back", handed_back).await;
+    for (sent, token) in sent.iter().zip(["first", "second"]) {
+        assert_eq!(*sent, json!({"taskToken": token, "error": "Registration.Outage", "cause": "service:code"}));
+    }
+    assert_eq!(drain.finish(SECOND, running).await.unwrap(), Ended::Drained);
 }
 
 /// Otherwise the attempt would be made again until its time is over.

@@ -46,6 +46,8 @@ pub struct Faults {
     /// Whether services answer as API usage prints it: the Entry Service without `results`, the Code Service with a bare
     /// list, and both without a body where it prints no answer.
     pub without_results: bool,
+    /// Most scoring records of a page, however many a request asks for; 0 for as many as it asks for.
+    pub most_per_page: usize,
     /// Rate of entries whose score fails, when they are stored or when it is computed again.
     pub score_failed: f64,
 }
@@ -101,6 +103,11 @@ impl Dice {
     /// The JSON that a page is, if it is not HTML.
     pub(crate) fn page(&self) -> Option<Value> {
         self.with(|(faults, _)| faults.page.clone())
+    }
+
+    /// Most scoring records of a page; 0 for as many as a request asks for.
+    pub(crate) fn most_per_page(&self) -> usize {
+        self.with(|(faults, _)| faults.most_per_page)
     }
 
     /// Whether answers have no `results`.

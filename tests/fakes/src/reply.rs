@@ -46,6 +46,12 @@ impl Paging {
         self.limit.clamp(1, 1000)
     }
 
+    /// The same with at most so many records; 0 for no such limit.
+    pub(crate) fn at_most(self, most: usize) -> Self {
+        let limit = if most == 0 { self.limit } else { self.limit.min(most) };
+        Self { limit, ..self }
+    }
+
     /// A page under `name`, with `next` if there are more records. `records` holds one record more than the page in
     /// that case.
     pub(crate) fn page(&self, name: &str, mut records: Vec<(String, Value)>) -> Value {

@@ -3,10 +3,11 @@
 //!
 //! The steps are those of `host_adapters_failpoint`. `FAILPOINT=delete:3` runs that one alone. A run takes most of a minute,
 //! since reports to Slack wait until the counts stand still; so `CRASH_AT` says at which steps of each kind the host
-//! crashes: at the first one unless it is set, at some (`some`) or at every one (`every`).
+//! crashes: at the first one unless it is set, at some (`some`) or at every one (`every`). The first ones of a selection are
+//! those of the start of its tasks, so it also crashes at a few side effects of its workers in any case.
 
 use serde_json::Value;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Mutex;
@@ -29,6 +30,7 @@ const PIPELINE: Case = Case {
     ],
     abort: "--abort-at-step",
     steps: &STEPS,
+    fixed: &[],
     test: "nothing_is_lost_at_any_step",
 };
 /// The selection of 50 winners among 200 fans, some of whom change their entries meanwhile, by two tasks of one market at
@@ -37,6 +39,7 @@ const SELECTION: Case = Case {
     options: &["--scenario", "1", "--registrations", "200", "--three-tasks"],
     abort: "--abort-in-selection",
     steps: &STEPS_OF_A_SELECTION,
+    fixed: &STEPS_OF_ITS_WORKERS,
     test: "the_same_fans_win",
 };
 /// With `CRASH_AT=some` the host crashes at so many first steps of each kind, and then at one of `SAMPLED`: later ones are
@@ -44,7 +47,7 @@ const SELECTION: Case = Case {
 const FIRST: u32 = 4;
 const SAMPLED: u32 = 40;
 /// Runs at the same time: a run mostly waits.
-const SIDE_BY_SIDE: usize = 10;
+const SIDE_BY_SIDE: usize = 14;
 /// Stops after this many failures.
 const ENOUGH: usize = 5;
 /// Rejects the one message that cannot be handled, which must become a dead letter.
@@ -76,6 +79,17 @@ const STEPS_OF_A_SELECTION: [&str; 9] = [
     "side-effect",
 ];
 
+/// Side effects of a task: it takes its market (1), extends that (2), reports that it has begun (3), reserves codes (4),
+/// stores the pages of the plan (5), commits it (6), queues all messages (7), and records that (8). If the other task is
+/// refused the market meanwhile, that is one more before. Then the first codes are assigned, and verdicts written.
+const STEPS_OF_ITS_WORKERS: [(&str, u32); 5] = [
+    ("side-effect@enqueue-market-selections", 6),
+    ("side-effect@enqueue-market-selections", 7),
+    ("side-effect@enqueue-market-selections", 8),
+    ("side-effect@save-selections", 1),
+    ("side-effect@save-selections", 3),
+];
+
 #[test]
 fn nothing_is_lost_at_any_step_at_which_the_host_crashes() {
     crash_at_each_step_of(&PIPELINE);
@@ -96,7 +110,8 @@ fn crash_at_each_step_of(case: &'static Case) {
     let (survived, failures) = stage.crash_at_every_step();
     assert!(failures.is_empty(), "{} failpoints failed:\n{}", failures.len(), failures.join("\n"));
     eprintln!("survived a crash at {} steps: {survived:?}", survived.values().sum::<usize>());
-    assert_eq!(survived.keys().copied().collect::<Vec<_>>(), case.steps);
+    let expected = case.steps.iter().copied().chain(case.fixed.iter().map(|(step, _)| *step));
+    assert_eq!(survived.keys().copied().collect::<BTreeSet<_>>(), expected.collect());
 }
 
 /// At which step the host crashes after the one with this number, as `CRASH_AT` says.
@@ -117,6 +132,8 @@ struct Case {
     abort: &'static str,
     /// The kinds of steps that are reached.
     steps: &'static [&'static str],
+    /// Steps at which it crashes in any case, each with its number.
+    fixed: &'static [(&'static str, u32)],
     /// The beginning of the test's name.
     test: &'static str,
 }
@@ -142,16 +159,20 @@ impl Stage {
         stage
     }
 
-    /// Crashes at the steps of each kind, from the first on, until a run ends without reaching its step. Returns how
-    /// often each kind of step was survived, and the failures.
+    /// Crashes at the fixed steps, and at the steps of each kind, from the first on, until a run ends without reaching its
+    /// step. Returns how often each kind of step was survived, and the failures.
     fn crash_at_every_step(&self) -> (BTreeMap<&'static str, usize>, Vec<String>) {
         // The kinds alternate. A kind is done at the first run that does not reach its step.
-        let turns: Mutex<VecDeque<_>> = Mutex::new(self.case.steps.iter().map(|step| (*step, 1)).collect());
+        let first = self.case.steps.iter().map(|step| (*step, 1));
+        let turns: Mutex<VecDeque<_>> = Mutex::new(self.case.fixed.iter().copied().chain(first).collect());
         let after = step_after();
+        let is_fixed = |turn: &(&'static str, u32)| self.case.fixed.contains(turn);
         let next = || {
             let mut turns = turns.lock().unwrap();
             let (step, number) = turns.pop_front()?;
-            turns.extend(after(number).map(|number| (step, number)));
+            if !is_fixed(&(step, number)) {
+                turns.extend(after(number).map(|number| (step, number)));
+            }
             Some((step, number))
         };
         let (survived, failures) = (Mutex::new(BTreeMap::new()), Mutex::new(Vec::new()));
@@ -161,6 +182,9 @@ impl Stage {
             {
                 match self.crash(&format!("{step}:{number}")) {
                     Ok(true) => *survived.lock().unwrap().entry(step).or_insert(0) += 1,
+                    Ok(false) if is_fixed(&(step, number)) => {
+                        failures.lock().unwrap().push(format!("failpoint {step}:{number} is not reached"));
+                    }
                     Ok(false) => turns.lock().unwrap().retain(|(other, _): &(&str, u32)| *other != step),
                     Err(failure) => failures.lock().unwrap().push(failure),
                 }

@@ -1,7 +1,10 @@
 //! A task fails or dies at any of its calls, and is repeated.
 
 use super::fans;
+use crate::lock::Lock;
+use crate::plan::Head;
 use crate::testing::{Attempt, Fan, Fault, World, attempt, selection};
+use futures::executor::block_on;
 
 /// Long ids fill several pages of a plan, and there are several calls of each kind.
 fn world() -> World {
@@ -152,4 +155,45 @@ fn messages_of_fifty_thousand_fans_survive_a_crash_in_their_midst() {
     attempt(&world, &selection("one"), None).output();
     world.check_told("one");
     assert_eq!(world.verdicts()["one"].len(), 50_000);
+}
+
+/// Its plan may be stored although the commit failed: then the winners stand, and count.
+#[test]
+fn a_failed_report_counts_the_winners_whose_plan_was_stored_without_a_response() {
+    let mut reports = 0;
+    for step in 0..60 {
+        let world = World::with(fans(50));
+        let _ended = attempt(&world, &selection("one"), Some((step, Fault::ResponseLost)));
+        let winners: usize = world.heads().iter().map(|plan| plan.winners).sum();
+        let report = world.reports.borrow().last().cloned().unwrap_or_default();
+        if report["status"] == "FAILED" {
+            let processed = report["PROCESSED"].as_u64().unwrap_or_default();
+            assert_eq!(processed, winners as u64, "step {step}: {report}");
+            reports += u32::from(winners > 0);
+        }
+    }
+    assert!(reports >= 3, "the commit, the messages, what is noted of them: {reports}");
+}
+
+/// As long as that is not known, nothing is reported that might be wrong.
+#[test]
+fn while_it_is_not_known_whether_a_plan_is_stored_nothing_is_reported() {
+    let world = World::default();
+    let mut lock = block_on(Lock::take(&world, &selection("one"))).unwrap();
+    let plan = Head {
+        task_id: "one".to_owned(),
+        fence: 1,
+        pages: 0,
+        winners: 2,
+        rejected: 0,
+        total: 9,
+        queued: false,
+        lost: 0,
+    };
+    let before = world.steps.get();
+    world.fault.set(Some((before, Fault::ResponseLost)));
+    assert!(block_on(lock.commit(&world, plan.clone())).is_err() && lock.plans.is_empty());
+    world.fault.set(Some((before + 1, Fault::Lost)));
+    assert!(block_on(lock.update_plans(&world)).is_err());
+    assert_eq!((block_on(lock.update_plans(&world)), lock.plans), (Ok(()), vec![plan]));
 }

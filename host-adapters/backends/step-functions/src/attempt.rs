@@ -35,6 +35,7 @@ pub fn read(worker: &str, token: String, input: &str) -> Result<TaskAttempt, Str
         worker: worker.to_owned(),
         name,
         number: attempt.get(),
+        // At most so many: the state machine counts attempts in outages, too. Nothing ends an execution by this number.
         failures: attempt.get() - 1,
         started_ms: None,
         input: input.get().to_owned(),

@@ -9,7 +9,7 @@ mod waiting;
 
 pub use config::StepFunctionsConfig;
 pub use config::StepFunctionsConfig as Config;
-pub use outcome::{DRAINED, FAILED, RETRYABLE, WAITING};
+pub use outcome::{DRAINED, FAILED, OUTAGE, RETRYABLE, WAITING};
 
 use aws_sdk_sfn::Client;
 use backend_aws::{Aws, error};

@@ -18,6 +18,9 @@ pub const DRAINED: &str = "Registration.Drained";
 /// Error of an attempt that waits for a busy resource. A state machine retries it soon and does not count it with other
 /// errors.
 pub const WAITING: &str = "Registration.Waiting";
+/// The error of an attempt that was given up because a dependency of the worker is down: a state machine retries it for
+/// long, and does not count it with others.
+pub const OUTAGE: &str = "Registration.Outage";
 
 /// Most characters of a cause. The service takes 32,768 ([SendTaskFailure]), but a map keeps the causes of all its items in
 /// 256 KiB, and fails as a whole beyond them.
@@ -73,7 +76,7 @@ impl TaskBackend for StepFunctions {
     }
 
     async fn release(&self, attempt: &TaskAttempt) -> Result<bool> {
-        self.hand_back(attempt).await
+        self.return_drained(attempt).await
     }
 
     /// As in [`TaskBackend::fail`], the state machine decides when the next attempt begins.
@@ -81,9 +84,14 @@ impl TaskBackend for StepFunctions {
         self.send_failure(&attempt.worker, &attempt.token, WAITING, cause).await
     }
 
-    /// A state machine learns of an attempt only at its end, so only this host counts these.
-    async fn repeat(&self, attempt: &TaskAttempt) -> Result<Option<u32>> {
-        Ok(Some(attempt.number.saturating_add(1)))
+    /// `TimeoutSeconds` counts from the hand-over, so an attempt that waited for the end of an outage would be cut short.
+    async fn hand_back(&self, attempt: &TaskAttempt, reason: &str) -> Result<bool> {
+        self.send_failure(&attempt.worker, &attempt.token, OUTAGE, reason).await
+    }
+
+    /// Only the state machine begins attempts.
+    async fn repeat(&self, _attempt: &TaskAttempt) -> Result<Option<u32>> {
+        Ok(None)
     }
 
     fn limits_attempts(&self) -> bool {
@@ -92,7 +100,7 @@ impl TaskBackend for StepFunctions {
 }
 
 impl StepFunctions {
-    pub(super) async fn hand_back(&self, attempt: &TaskAttempt) -> Result<bool> {
+    pub(super) async fn return_drained(&self, attempt: &TaskAttempt) -> Result<bool> {
         self.send_failure(&attempt.worker, &attempt.token, DRAINED, "the host is stopping").await
     }
 

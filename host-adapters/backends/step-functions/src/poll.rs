@@ -33,7 +33,7 @@ impl LongPoll for Polls {
     /// The state machine hands it over again at once.
     async fn give_back(&self, item: Result<TaskAttempt>) {
         let Ok(attempt) = item else { return };
-        if let Err(error) = self.activities.hand_back(&attempt).await {
+        if let Err(error) = self.activities.return_drained(&attempt).await {
             let (worker, task) = (&attempt.worker, &attempt.name);
             tracing::warn!(worker, task, %error, "an execution that nobody takes could not be handed back");
         }

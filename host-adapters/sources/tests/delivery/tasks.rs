@@ -445,6 +445,72 @@ rows! {
         assert_eq!(world.executions.end("waits"), done());
     }
 
+    /// Where the backend ends attempts that take too long, none waits for the end of an outage. One that is begun before
+    /// the outage fails in it, too.
+    d14_8__in_an_outage_attempts_are_handed_back_and_none_is_repeated {
+        let up = Arc::new(AtomicBool::new(false));
+        let world = world(with_service(&up));
+        world.executions.limit_attempts();
+        world.executions.start(["a", "b", "c", "d"]);
+        let running = world.start(tasks(TaskConfig { max_concurrency: 3, ..TaskConfig::default() }));
+        world.at(7_200.0).await;
+        assert_eq!(running.source.status().paused.unwrap().reason, "service:code");
+        assert!(world.executions.asked().iter().all(|(_, asked)| asked.starts_with("hand-back")));
+        assert!(world.executions.asked().iter().all(|(_, asked)| asked.ends_with(" service:code")));
+        let calls = requests(&world);
+        assert!((80..400).contains(&calls.len()), "{} probes in two hours", calls.len());
+        for name in ["a", "b", "c", "d"] {
+            let id = format!("id-{name}");
+            let numbers: Vec<_> = calls.iter().filter(|(_, task, _)| *task == id).map(|(.., number)| *number).collect();
+            assert!(numbers.windows(2).all(|pair| pair[0] < pair[1]), "{numbers:?}");
+            let (begun, failures) = world.executions.attempts(name);
+            let handed_back = world.executions.asked_at(&format!("hand-back {name} ")).len();
+            assert!(begun as usize - handed_back <= 1 && failures == 0, "{name}: {begun} {handed_back} {failures}");
+        }
+        up.store(true, Ordering::Relaxed);
+        world.at(7_400.0).await;
+        assert!(["a", "b", "c", "d"].iter().all(|name| world.executions.end(name) == done()));
+        assert_eq!(running.source.status().paused, None);
+    }
+
+    /// The other one is the probe, which takes a minute; the polls of both began before.
+    d14_8__an_attempt_that_cannot_be_made_is_handed_back {
+        let up = Arc::new(AtomicBool::new(false));
+        let mut answer = with_service(&up);
+        let world = world(move |request| answer(request).takes(60));
+        world.executions.limit_attempts();
+        world.executions.start(["a"]);
+        let running = world.start(tasks(TaskConfig { max_concurrency: 2, ..TaskConfig::default() }));
+        world.at(92.5).await;
+        assert_eq!((world.executions.asked_at("hand-back a"), times(&world, "id-a")), (vec![60_000], vec![0, 90_000]));
+        world.executions.start(["b"]);
+        world.at(130.0).await;
+        assert_eq!(world.executions.asked_at("hand-back b"), [97_500]);
+        assert_eq!(times(&world, "id-b"), [0; 0], "it was not called");
+        world.executions.start(["c"]);
+        let ended = world.drain.finish(Duration::from_secs(10), running.task).await.unwrap();
+        assert_eq!((ended, world.now_ms()), (Ended::Abandoned(1), 140_000));
+        assert_eq!(world.executions.asked_at("release"), [140_000], "of the probe");
+    }
+
+    /// Each attempt is called once, and its refusals count with those of the attempts before.
+    d14_8__refusals_are_counted_over_attempts_that_were_handed_back {
+        let world = world(|request| match request.body.as_str() {
+            "\"poison\"" => TaskReply::failed("the code service refused with status 404").refused(ROUTE),
+            _ => TaskReply::status(200, "{}"),
+        });
+        world.executions.limit_attempts();
+        world.executions.start(["poison", "good"]);
+        world.start(one());
+        world.at(300.0).await;
+        assert_eq!(world.executions.end("good"), done(), "another one was the probe");
+        let began = times(&world, "id-poison");
+        let failed = world.executions.asked_at("fail poison");
+        assert!(began.len() >= 3 && began.contains(&failed[0]) && failed[0] >= 60_000, "{began:?} {failed:?}");
+        let back = world.executions.asked_at("hand-back poison");
+        assert!(back.iter().filter(|at| **at < failed[0]).count() >= 2, "{back:?} {failed:?}");
+    }
+
     /// Only the backend is told by a killed host, when the lease is over.
     d13_7__a_killed_hosts_attempt_is_made_again {
         let world = world(|request| TaskReply::status(200, "{}").takes(if request.attempt == 1 { 900 } else { 1 }));

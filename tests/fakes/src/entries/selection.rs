@@ -88,6 +88,7 @@ async fn list(
     Query(Listing { market_id, state: which }): Query<Listing>,
     Query(paging): Query<Paging>,
 ) -> Response {
+    let paging = paging.at_most(state.guard.dice.most_per_page());
     let (scoring, limit) = (&state.store.scoring, paging.size() + 1);
     let records = match which {
         Records::Assigned => scoring.assigned(&campaign, &market_id, &paging.after, limit),

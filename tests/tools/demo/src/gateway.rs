@@ -62,6 +62,8 @@ pub struct Execution {
     pub state: String,
     /// The attempts that have begun.
     pub attempts: u32,
+    /// Those that failed.
+    pub failures: u32,
     /// When it ended, milliseconds since 1970 (UTC).
     pub ended_ms: Option<u64>,
 }

@@ -2,12 +2,13 @@
 //!
 //! A runner takes an attempt of an execution that is due, calls the worker, and reports the outcome to the backend;
 //! meanwhile a heartbeat extends the lease of the attempt. While a dependency of the worker is down, runners keep the
-//! executions that they have, take no others, and one of them is the probe. When the host drains, running attempts have
-//! until the deadline.
+//! executions that they have, take no others, and one of them is the probe; behind Step Functions, where the time of an
+//! attempt goes on meanwhile, they hand them back. When the host drains, running attempts have until the deadline.
 
 mod canned;
 mod config;
 mod outcome;
+mod refusals;
 mod runner;
 
 pub(crate) use canned::CANNED;
@@ -18,6 +19,7 @@ use crate::{CircuitBreakers, Source, SourceContext, SourceSettings, Status};
 use host_adapters_delivery::drain::{Drain, Ended};
 use host_adapters_delivery::metrics::Meter;
 use host_adapters_delivery::redrive::Recovery;
+use refusals::KeptRefusals;
 use runner::Runner;
 use std::sync::Arc;
 use tokio::task::JoinSet;
@@ -47,6 +49,7 @@ impl TaskSource {
             max_attempts: config.max_attempts,
             heartbeat: config.heartbeat(),
             lease: config.lease(),
+            refusals: KeptRefusals::default(),
             source,
         };
         Self { max_concurrency: config.max_concurrency, runner: Arc::new(runner) }

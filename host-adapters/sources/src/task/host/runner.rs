@@ -2,13 +2,14 @@
 //! outcome.
 
 use super::outcome::{Outcome, is_retryable};
+use super::refusals::KeptRefusals;
 use crate::CircuitBreakers;
 use host_adapters_delivery::call::{InFlight, Invoker};
 use host_adapters_delivery::circuit_breaker::Permit;
 use host_adapters_delivery::dispatch::Dispatch;
 use host_adapters_delivery::drain::{Drain, Ended};
 use host_adapters_delivery::metrics::{CallTimer, Meter};
-use host_adapters_delivery::retry::{Backoff, LONGEST};
+use host_adapters_delivery::retry::Backoff;
 use host_adapters_event::Request;
 use host_adapters_failpoint::{self as failpoint, Step};
 use host_adapters_platform::Result;
@@ -21,6 +22,10 @@ use tokio::time::Instant;
 
 /// The longest wait for an execution: as long as Step Functions waits (its page "GetActivityTask").
 const LONG_POLL: Duration = Duration::from_secs(60);
+
+/// How long an attempt waits for the end of an outage where its time goes on meanwhile: less than the 30 s that a worker
+/// keeps of its wall time to report, and less than a heartbeat.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// An execution that waits for another one is attempted again as after this many failures: after 1 to 4 s.
 const WAITS_AS_AFTER: u32 = 2;
@@ -40,6 +45,7 @@ pub struct Runner {
     pub max_attempts: u32,
     pub heartbeat: Duration,
     pub lease: Duration,
+    pub refusals: KeptRefusals,
 }
 
 /// How the work on an attempt ended.
@@ -52,6 +58,8 @@ enum End {
     Waiting,
     /// It went back without an outcome, because the host drains.
     Released,
+    /// It went back without an outcome, because a dependency is down.
+    Outage,
     /// Its lease was lost, or its outcome could not be stored.
     Lost,
 }
@@ -64,26 +72,18 @@ impl End {
             Self::Failed => FAILED,
             Self::Waiting => "waiting",
             Self::Released => "released",
+            Self::Outage => "outage",
             Self::Lost => "lost",
         }
     }
 }
 
-/// How often, and since when, an execution was refused while only refusals indicate an outage.
-#[derive(Default)]
-struct Refusals {
-    count: u32,
-    since: Option<Instant>,
-}
-
-impl Refusals {
-    /// Counts one more. Returns whether they are the execution's own, as far as can be known: it was refused `most` times,
-    /// and for longer than a pause lasts.
-    fn are_own(&mut self, most: u32) -> bool {
-        self.count += 1;
-        let since = *self.since.get_or_insert_with(Instant::now);
-        self.count >= most && since.elapsed() >= LONGEST
-    }
+/// Whether an attempt may be made now.
+enum Entered<'a> {
+    Permitted(Permit<'a>),
+    Draining,
+    /// There is an outage, for this reason, that lasts longer than the attempt can wait.
+    Paused(String),
 }
 
 impl Runner {
@@ -142,21 +142,24 @@ impl Runner {
         match end {
             End::Lost => self.log_lost(&attempt),
             End::Released => return Ended::Abandoned(1),
-            End::Succeeded | End::Retried | End::Failed | End::Waiting => (),
+            End::Succeeded | End::Retried | End::Failed | End::Waiting | End::Outage => (),
         }
         Ended::Drained
     }
 
-    /// Calls the worker repeatedly as long as there is an outage, then stores the outcome.
+    /// Calls the worker repeatedly as long as there is an outage, then stores the outcome. An attempt whose time goes on
+    /// in an outage is handed back instead, so that each call has its full wall time.
     async fn work(&self, mut attempt: TaskAttempt, drain: &Drain) -> End {
-        let (mut refusals, mut is_repeated) = (Refusals::default(), false);
+        let (mut refusals, mut is_repeated) = (self.refusals.take(&attempt.task_id), false);
         loop {
-            // Unlike a batch, an attempt may take longer than a drain, so no more begin.
-            let entered = match drain.is_stopping() {
-                true => None,
-                false => Invoker::enter(&self.breakers.worker, drain).await,
+            let permit = match self.enter(drain).await {
+                Entered::Permitted(permit) => permit,
+                Entered::Draining => return self.release(&attempt, drain).await,
+                Entered::Paused(reason) => {
+                    self.refusals.keep(&attempt.task_id, refusals);
+                    return self.hand_back(&attempt, &reason, drain).await;
+                }
             };
-            let Some(permit) = entered else { return self.release(&attempt, drain).await };
             if is_repeated {
                 // Stored before the call: after a crash the next number is higher than any that the worker has seen.
                 let number = self.tell(&attempt, drain, || self.backend.repeat(&attempt)).await.flatten();
@@ -173,6 +176,10 @@ impl Runner {
                 Outcome::Outage { is_suspected: true, failure, .. } if refusals.are_own(self.max_attempts) => {
                     return self.fail(&attempt, &failure, &digest, drain).await;
                 }
+                Outcome::Outage { reason, .. } if self.backend.limits_attempts() => {
+                    self.refusals.keep(&attempt.task_id, refusals);
+                    return self.hand_back(&attempt, &reason, drain).await;
+                }
                 Outcome::Outage { reason, .. } => {
                     let (worker, source, execution, task) =
                         (&self.worker, &self.source, &attempt.name, &attempt.task_id);
@@ -180,6 +187,24 @@ impl Runner {
                     is_repeated = true;
                 }
             }
+        }
+    }
+
+    /// Waits for the permission to call.
+    async fn enter(&self, drain: &Drain) -> Entered<'_> {
+        // Unlike a batch, an attempt may take longer than a drain, so no more begin.
+        if drain.is_stopping() {
+            return Entered::Draining;
+        }
+        let entering = Invoker::enter(&self.breakers.worker, drain);
+        let entered = match self.backend.limits_attempts() {
+            true => tokio::time::timeout(PATIENCE, entering).await.ok(),
+            false => Some(entering.await),
+        };
+        match entered {
+            Some(Some(permit)) => Entered::Permitted(permit),
+            Some(None) => Entered::Draining,
+            None => Entered::Paused(self.breakers.worker.paused().map_or_else(String::new, |paused| paused.reason)),
         }
     }
 
@@ -286,6 +311,17 @@ impl Runner {
             }
             false => End::Lost,
         }
+    }
+
+    /// Ends the attempt in an outage, which is not its failure.
+    async fn hand_back(&self, attempt: &TaskAttempt, reason: &str, drain: &Drain) -> End {
+        if !self.is_told(attempt, drain, || self.backend.hand_back(attempt, reason)).await {
+            return End::Lost;
+        }
+        let (worker, source) = (&self.worker, &self.source);
+        let TaskAttempt { name: execution, task_id: task, number: attempt, .. } = attempt;
+        tracing::debug!(worker, source, execution, task, attempt, reason, "attempt handed back in the outage");
+        End::Outage
     }
 
     /// As [`Runner::tell`]. Returns whether the report succeeded and the lease was still held.

@@ -8,6 +8,9 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+/// How long an execution waits that was handed back in an outage.
+const WAITS_IN_OUTAGES: Duration = Duration::from_secs(30);
+
 /// The executions of one worker.
 pub struct ModelTasks {
     pub faults: Faults,
@@ -183,6 +186,13 @@ impl TaskBackend for ModelTasks {
         self.faults.check("postpone")?;
         let postpone = |execution: &mut Execution| (execution.due, execution.lease) = (Instant::now() + wait, None);
         self.change(format!("postpone {} {cause}", attempt.name), attempt, postpone)
+    }
+
+    async fn hand_back(&self, attempt: &TaskAttempt, reason: &str) -> Result<bool> {
+        self.faults.check("hand-back")?;
+        let due = Instant::now() + WAITS_IN_OUTAGES;
+        let hand_back = |execution: &mut Execution| (execution.due, execution.lease) = (due, None);
+        self.change(format!("hand-back {} {reason}", attempt.name), attempt, hand_back)
     }
 
     async fn repeat(&self, attempt: &TaskAttempt) -> Result<Option<u32>> {

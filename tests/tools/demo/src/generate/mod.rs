@@ -42,8 +42,8 @@ pub fn generate(registrations: usize, seed: u64) -> World {
 }
 
 /// The first scenario of the documents: everybody registers for the one market of a campaign, Los Angeles, where 500 fans
-/// can win, and there are as many codes. (Of fewer than 2,000 fans a quarter can win.) Where `raised`, half as many more win
-/// by a later task, and all of them by the codes that the first reservation leaves.
+/// can win, and there are as many codes. (Of fewer than 2,000 fans a quarter can win.) Where `raised`, 400 win, and half as
+/// many more by a later task: by the codes that the first reservation leaves, and of 1,600 fans or more by another one.
 pub fn scenario_1(registrations: usize, seed: u64, raised: bool) -> World {
     let mut random = StdRng::seed_from_u64(seed);
     let campaigns = [campaign::alone()];
@@ -51,7 +51,7 @@ pub fn scenario_1(registrations: usize, seed: u64, raised: bool) -> World {
     let mut teller = story::Teller::new(&campaigns, StdRng::seed_from_u64(random.random()));
     let stories = (0..registrations).map(|_| teller.newcomer(only)).collect();
     let mut world = collect(&campaigns, teller, stories, registrations, &mut random);
-    let most = if raised { FEWEST_CODES * 2 / 3 } else { FEWEST_CODES };
+    let most = if raised { FEWEST_CODES * 4 / 5 } else { FEWEST_CODES };
     let seats = most.min(registrations / 4);
     let offer = if raised { Offer::Raised(seats) } else { Offer::Exactly(seats) };
     selection::add(&mut world, &only.id, &[offer], false, seed);

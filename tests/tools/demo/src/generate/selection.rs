@@ -34,7 +34,7 @@ pub enum Offer {
     TooFewCodes(f64),
     /// This many seats, and as many codes.
     Exactly(usize),
-    /// This many seats, by a later task half as many more, and codes for all.
+    /// This many seats, by a later task half as many more, and codes for two reservations.
     Raised(usize),
 }
 
@@ -74,7 +74,7 @@ fn selection(campaign: &str, market: &str, offer: Offer, fans: usize) -> Selecti
         Offer::Ratio(part) => (Seats::SelectionRatio(part), seats_of(part).max(FEWEST_CODES) + SPARE_CODES),
         Offer::TooFewCodes(part) => (Seats::Capacity(seats_of(part)), seats_of(part).max(FEWEST_CODES) - 1),
         Offer::Exactly(seats) => (Seats::Capacity(seats), seats.max(FEWEST_CODES)),
-        Offer::Raised(seats) => (Seats::Capacity(seats), raised(seats).max(FEWEST_CODES)),
+        Offer::Raised(seats) => (Seats::Capacity(seats), raised(seats).max(FEWEST_CODES) + FEWEST_CODES),
     };
     let later = if let Offer::Raised(seats) = offer { Some(raised(seats)) } else { None };
     let shared_code = matches!(offer, Offer::Shared(_)).then(|| format!("SHARED-{market}"));
@@ -180,6 +180,8 @@ mod tests {
         assert_eq!(world.scores.iter().filter(|it| it.global_user_id.is_some() && !it.rejected).count(), 2_000);
         assert_eq!(scenario_1(200, 1, false).selections[0].seats, Seats::Capacity(50));
         let raised = scenario_1(200, 1, true).selections.remove(0);
-        assert_eq!((raised.seats, raised.later, raised.codes), (Seats::Capacity(50), Some(75), 500));
+        assert_eq!((raised.seats, raised.later, raised.codes), (Seats::Capacity(50), Some(75), 1_000));
+        let raised = scenario_1(2_000, 1, true).selections.remove(0);
+        assert_eq!((raised.seats, raised.later, raised.codes), (Seats::Capacity(400), Some(600), 1_100));
     }
 }

@@ -185,8 +185,8 @@ impl Checks<'_> {
         }
     }
 
-    /// First PROCESSING, last FINISHED or FAILED, each with the right numbers however often it was told. An attempt that
-    /// failed and was repeated has told FAILED in between. Where a later task follows, each of the first two has told
+    /// First PROCESSING, last FINISHED or FAILED, each with the right numbers however often it was told. Only an attempt that
+    /// failed and was repeated may have told FAILED in between. Where a later task follows, each of the first two has told
     /// FINISHED with their winners before it told of more.
     fn stats(&self, contest: &Contest<'_>, failures: &mut Failures) {
         let key = key(contest);
@@ -200,13 +200,15 @@ impl Checks<'_> {
         let [first, failed] = ["PROCESSING", "FAILED"].map(|status| stats(status, 0, 0));
         let last = if contest.fails() { failed } else { stats("FINISHED", contest.seats, contest.nameless) };
         let earlier = contest.first.map(|seats| stats("FINISHED", seats, contest.nameless));
-        let Task { ended, attempts } = self.found.tasks.get(&key).copied().unwrap_or_default();
+        let Task { ended, failures: failed_attempts } = self.found.tasks.get(&key).copied().unwrap_or_default();
+        // That of a market which must fail is the last.
+        let may_fail = failed_attempts > u32::from(contest.fails()) || self.found.disturbed;
         let between = |it: &Stats| {
             let is_due = [Some(&first), Some(&last), earlier.as_ref()].contains(&Some(it));
-            is_due || (attempts > 1 && it.status == "FAILED")
+            is_due || (may_fail && it.status == "FAILED")
         };
         // An attempt may fail before it knows anything.
-        let begun = told.iter().find(|it| attempts == 1 || it.status != "FAILED");
+        let begun = told.iter().find(|it| !may_fail || it.status != "FAILED");
         let right = begun == Some(&first) && told.last() == Some(&last) && told.iter().all(between);
         let right = right && earlier.as_ref().is_none_or(|earlier| tells_twice_before(earlier, &last, told));
         if !right {

@@ -18,6 +18,8 @@ pub struct Found {
     pub stats: BTreeMap<(String, String), Vec<Stats>>,
     /// By campaign and market, what became of its tasks.
     pub tasks: BTreeMap<(String, String), Task>,
+    /// Whether attempts may have failed that no task counts: the host was restarted, or services fail on purpose.
+    pub disturbed: bool,
     /// What the services report as a violation of their rules.
     pub violations: Vec<String>,
     /// By campaign and fan, how often the entry was sent to the Entry Service before and after; empty if the host was
@@ -58,8 +60,8 @@ pub struct Stats {
 pub struct Task {
     /// Their outcome: the first failure, if there is one.
     pub ended: Ended,
-    /// How many attempts they had, at most.
-    pub attempts: u32,
+    /// How many of their attempts failed, at most. One that waits for its market has not failed.
+    pub failures: u32,
 }
 
 /// How a task ended.

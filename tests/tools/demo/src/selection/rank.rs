@@ -62,9 +62,16 @@ impl<'a> Contest<'a> {
         self.ranked.len() + self.nameless
     }
 
-    /// How many codes must be reserved.
+    /// How many codes must be reserved. A later task uses those that are left, and reserves more only if they are too few;
+    /// then it has at least the fewest free.
     pub fn needed_codes(&self) -> usize {
-        if self.selection.shared_code.is_some() { 0 } else { self.seats.max(FEWEST_CODES) }
+        if self.selection.shared_code.is_some() {
+            return 0;
+        }
+        let first = self.first.unwrap_or(self.seats);
+        let (reserved, more) = (first.max(FEWEST_CODES), self.seats.saturating_sub(first));
+        let left = reserved - first;
+        if left < more { reserved + more.max(FEWEST_CODES) - left } else { reserved }
     }
 
     /// Whether it has too few codes, so that no fan gets a verdict.

@@ -23,6 +23,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 const WORKER: &str = "enqueue-market-selections";
 /// The queue of the verdicts.
 const VERDICTS: &str = "saveSelectionQueue";
+/// The queue of those that are given up.
+const DEAD_VERDICTS: &str = "saveSelectionQueueDlq";
 const POLL: Duration = Duration::from_millis(100);
 /// For how long nothing may change: a task may wait for the lease of its attempt, a message for its visibility.
 const STALLED: Duration = Duration::from_secs(180);
@@ -65,6 +67,8 @@ pub struct Ran {
     pub tasks: Duration,
     /// From the end of the last task to the last verdict.
     pub verdicts: Duration,
+    /// How many verdicts had become dead letters by then: they are written once they are redriven.
+    pub dead: u64,
     /// The memory of the host meanwhile.
     pub memory: Measured,
 }
@@ -126,7 +130,7 @@ impl Selecting<'_> {
     }
 
     /// Runs the tasks of all markets at once, and waits for their verdicts, while fans change their entries and the
-    /// host is killed this many times. Then it does so with the later tasks, if there are any.
+    /// host is killed this many times. Then it does so with the later tasks, if there are any, which get half of the kills.
     pub async fn run(
         &self,
         wanted: &BTreeMap<Name<'_>, Wanted<'_>>,
@@ -138,22 +142,23 @@ impl Selecting<'_> {
         let (began, mut changes) = (now_ms(), change::draw(self.contests, wanted, self.seed));
         let mut tasks = self.first_tasks();
         self.start(&tasks).await?;
-        let killed = async {
-            kills::meanwhile(kills, kills::INTO_TASKS_MS, self.seed, killer).await;
-            anyhow::Ok(())
-        };
+        let later = self.later_tasks();
+        let kills_later = if later.is_empty() { 0 } else { kills / 2 };
+        let killed = self.killed(kills - kills_later, self.seed, killer);
         let (mut executions, (), ()) =
             tokio::try_join!(self.wait_for_tasks(&tasks, progress), self.change(&mut changes), killed)?;
         self.wait_for_verdicts(progress).await?;
-        let (later, mut first_codes) = (self.later_tasks(), EntryCodes::new());
+        let mut first_codes = EntryCodes::new();
         if !later.is_empty() {
             first_codes = entry_codes(self.contests, self.services).await?;
             self.start(&later).await?;
-            executions.extend(self.wait_for_tasks(&later, progress).await?);
+            let killed = self.killed(kills_later, !self.seed, killer);
+            let (more, ()) = tokio::try_join!(self.wait_for_tasks(&later, progress), killed)?;
+            executions.extend(more);
             self.wait_for_verdicts(progress).await?;
             tasks.extend(later);
         }
-        let (last, memory) = (now_ms(), memory.measured());
+        let (last, memory, dead) = (now_ms(), memory.measured(), self.operator.depth(DEAD_VERDICTS).await?);
         let ended_at = executions.iter().filter_map(|execution| execution.ended_ms).max().unwrap_or(began);
         Ok(Ran {
             changes,
@@ -161,8 +166,15 @@ impl Selecting<'_> {
             first_codes,
             tasks: Duration::from_millis(ended_at.saturating_sub(began)),
             verdicts: Duration::from_millis(last.saturating_sub(ended_at)),
+            dead,
             memory,
         })
+    }
+
+    /// Kills the host this many times while tasks run.
+    async fn killed(&self, kills: usize, seed: u64, killer: &Killer) -> Result<()> {
+        kills::meanwhile(kills, kills::INTO_TASKS_MS, seed, killer).await;
+        Ok(())
     }
 
     /// The tasks that are started at once: two of a market that has a later one, else one.
@@ -278,11 +290,11 @@ fn ended(tasks: &[MarketTask<'_>], executions: &[Execution]) -> BTreeMap<(String
     let mut ended = BTreeMap::new();
     for (MarketTask { contest, .. }, execution) in tasks.iter().zip(executions) {
         let name = (contest.campaign().to_owned(), contest.market().to_owned());
-        let task = ended.entry(name).or_insert(Task { ended: Ended::Succeeded, attempts: 0 });
+        let task = ended.entry(name).or_insert(Task { ended: Ended::Succeeded, failures: 0 });
         if execution.state != "succeeded" {
             task.ended = Ended::Failed;
         }
-        task.attempts = task.attempts.max(execution.attempts);
+        task.failures = task.failures.max(execution.failures);
     }
     ended
 }

@@ -54,7 +54,7 @@ impl Selected {
         &self.ran.changes
     }
 
-    /// Compares. Where `limited`, verdicts that are late and too much memory are failures.
+    /// Compares. Where `limited`, verdicts that are late or given up, and too much memory are failures.
     pub fn conclude(
         self,
         contests: &[Contest<'_>],
@@ -62,7 +62,8 @@ impl Selected {
         limited: bool,
         failures: &mut Failures,
     ) -> Selection {
-        let Self { ran, found, spoils, undisturbed } = self;
+        let Self { ran, mut found, spoils, undisturbed } = self;
+        found.disturbed = !(limited && undisturbed);
         let markets = check::check(contests, items, &found, failures);
         if limited && undisturbed {
             limit(&ran, failures);
@@ -88,6 +89,10 @@ fn limit(ran: &Ran, failures: &mut Failures) {
     if ran.verdicts > LIMIT {
         let detail = format!("the last came {:.1} s after the last task", ran.verdicts.as_secs_f64());
         failures.add(Kind::Slow, "verdicts", detail);
+    }
+    // They had left the queue, so the time until it was empty does not count them.
+    if ran.dead > 0 {
+        failures.add(Kind::Slow, "verdicts", format!("{} became dead letters, and were redriven later", ran.dead));
     }
     if ran.memory.grown() > MEMORY {
         failures.add(Kind::Slow, "memory", format!("the host took {} MB more", megabytes(ran.memory.grown())));
@@ -169,5 +174,32 @@ impl Selection {
             ),
         ]);
         rows
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    /// What is found of a run with verdicts after so long, of which so many were given up, and so much more memory.
+    fn found(verdicts: Duration, dead: u64, more: u64) -> Vec<String> {
+        let memory = Measured { before: 10, greatest: 10 + more, after: 10 };
+        let (changes, ended, first_codes, tasks) = (vec![], BTreeMap::new(), BTreeMap::new(), Duration::ZERO);
+        let mut failures = Failures::default();
+        limit(&Ran { changes, ended, first_codes, tasks, verdicts, dead, memory }, &mut failures);
+        failures.lines()
+    }
+
+    #[test]
+    fn late_verdicts_verdicts_that_were_given_up_and_too_much_memory_are_failures() {
+        assert_eq!(found(LIMIT, 0, MEMORY), [""; 0]);
+        for (lines, said) in [
+            (found(LIMIT + Duration::from_millis(100), 0, 0), "30.1 s after the last task"),
+            (found(Duration::ZERO, 3, 0), "3 became dead letters"),
+            (found(Duration::ZERO, 0, MEMORY + 1_000_000), "101 MB more"),
+        ] {
+            assert!(lines.len() == 1 && lines.iter().all(|line| line.contains(said)), "{said}: {lines:?}");
+        }
     }
 }

@@ -71,7 +71,7 @@ impl Run {
         told.push(last);
         self.found.stats.insert(key(contest), told);
         let ended = if contest.fails() { Ended::Failed } else { Ended::Succeeded };
-        self.found.tasks.insert(key(contest), Task { ended, attempts: 1 });
+        self.found.tasks.insert(key(contest), Task { ended, failures: 0 });
         let name = |code: usize| format!("{}-{code:06}", contest.market());
         let state = |code| match code < contest.needed_codes() && !contest.fails() {
             true => CodeState::Reserved,
@@ -259,6 +259,10 @@ fn what_two_tasks_and_a_later_one_should_not_do_is_found() {
     let contests = Contest::all(&world);
     let contest = &contests[0];
     assert_eq!((contest.first, contest.seats, contest.needed_codes()), (Some(50), 75, 500));
+    let twice = scenario_1(2_000, 5, true);
+    let reserves_twice = &Contest::all(&twice)[0];
+    let (first, seats, codes) = (reserves_twice.first, reserves_twice.seats, reserves_twice.needed_codes());
+    assert_eq!((first, seats, codes, reserves_twice.fails()), (Some(400), 600, 900, false));
     Run::finds(&contests, |_| {}, &[]);
     let name = |place: usize| (contest.campaign().to_owned(), contest.ranked[place].to_owned());
     let subject = |place: usize| entry_name((contest.campaign(), contest.ranked[place]));
@@ -377,16 +381,19 @@ fn a_wrong_report_is_found() {
     Run::finds(&contests, never, &[(Kind::Task, market)]);
 
     // An attempt that failed and was repeated has told so.
-    let repeated = |attempts| {
+    let repeated = |failures, disturbed| {
         move |run: &mut Run| {
-            run.found.tasks.get_mut(&key(contest)).unwrap().attempts = attempts;
+            run.found.tasks.get_mut(&key(contest)).unwrap().failures = failures;
+            run.found.disturbed = disturbed;
             let told = run.found.stats.get_mut(&key(contest)).unwrap();
             let failed = Stats { status: "FAILED".to_owned(), total: 0, processed: 0, failed: 0 };
             told.splice(0..0, [failed]);
         }
     };
-    Run::finds(&contests, repeated(1), &[(Kind::Stats, market)]);
-    Run::finds(&contests, repeated(2), &[]);
+    // An attempt that waited for its market has not failed.
+    Run::finds(&contests, repeated(0, false), &[(Kind::Stats, market)]);
+    Run::finds(&contests, repeated(1, false), &[]);
+    Run::finds(&contests, repeated(0, true), &[]);
 }
 
 #[test]
