@@ -19,6 +19,7 @@ mod kinesis;
 mod measures;
 mod model;
 mod objects;
+mod parts;
 mod pause_and_drain;
 mod queue;
 mod shared_stream;
