@@ -22,6 +22,7 @@ mod objects;
 mod parts;
 mod pause_and_drain;
 mod queue;
+mod retention;
 mod shared_stream;
 mod simulation;
 mod stream;
