@@ -15,6 +15,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tests::contract::embedded::{Opened, open};
+use tests::contract::suites::attempts::incompressible;
 use tests::contract::suites::backend::{DEAD_LETTERS, MAX_RECEIVES, QUEUE, TABLE, secs};
 use tests::contract::suites::queue::{message, receive, send, typed_attributes};
 
@@ -385,6 +386,92 @@ async fn case_08_a_record_that_was_too_large_for_a_message_comes_back_whole() {
     assert_eq!(redriver.redrive(DEAD_LETTERS, &ids).await.unwrap(), [Outcome::Redriven]);
     let handed = worker.1.lock().unwrap();
     assert!(handed.len() == 1 && handed[0].payload == Payload::Json(change), "as it was");
+}
+
+/// As much as a record of a data stream has.
+fn noise() -> Vec<u8> {
+    incompressible(1 << 20)
+}
+
+/// A dead letter in two parts; returns the ids of the messages that the queue then has.
+async fn store_dead_parts(backend: &Opened) -> Vec<String> {
+    store_dead_record(backend, &from_stream(), Payload::Bytes(noise())).await
+}
+
+fn kept_as_a_part(outcomes: &[Outcome]) -> bool {
+    outcomes.iter().all(|it| matches!(it, Outcome::Kept(why) if why.contains(" of 2 of a dead letter, and not all")))
+}
+
+#[tokio::test]
+async fn d11_10__parts_go_back_together_as_the_record_that_they_were() {
+    let backend = open().await;
+    let ids = store_dead_parts(&backend).await;
+    assert_eq!(ids.len(), 2);
+    let worker = worker(Disposition::Ack);
+    let redriver = redriver(&backend, &from_stream(), worker.clone());
+    for id in &ids {
+        let found = redriver.find(DEAD_LETTERS, id).await.unwrap().unwrap();
+        assert_eq!((&found.summary.id, &found.messages, &found.summary.part), (&ids[0], &ids, &None));
+        assert!(event_of(&found).unwrap().payload == Payload::Bytes(noise()), "what is shown is whole");
+        let shown = serde_json::to_string(&found).unwrap();
+        let invoked = serde_json::from_str(&shown).map(|it| event_of(&it).unwrap().payload).unwrap();
+        assert!(invoked == Payload::Bytes(noise()), "and what `invoke --dead-letter` reads");
+    }
+    let both = [Outcome::Redriven, Outcome::Redriven];
+    assert_eq!(redriver.redrive(DEAD_LETTERS, &ids).await.unwrap(), both);
+    assert_eq!(backend.embedded.depth(DEAD_LETTERS).await.unwrap(), Depth::default());
+    let handed = worker.1.lock().unwrap();
+    assert!(handed.len() == 1 && handed[0].payload == Payload::Bytes(noise()), "once, byte for byte");
+    assert_eq!(handed[0].attributes, [Attribute::text("shardId", "s1"), redriven()]);
+}
+
+/// Named alone, because the other is not named, or is gone.
+#[tokio::test]
+async fn d11_10__a_part_alone_is_neither_redriven_nor_dropped() {
+    let backend = open().await;
+    let ids = store_dead_parts(&backend).await;
+    let worker = worker(Disposition::Ack);
+    let redriver = redriver(&backend, &from_stream(), worker.clone());
+    for is_gone in [false, true] {
+        if is_gone {
+            let other = receive(&backend, DEAD_LETTERS, 1, 30).await.remove(0);
+            assert_eq!(other.id, ids[0]);
+            backend.embedded.delete_batch(DEAD_LETTERS, &[other.receipt]).await.unwrap();
+            let found = redriver.find(DEAD_LETTERS, &ids[1]).await.unwrap().unwrap();
+            assert!(found.summary.part.is_some_and(|part| (part.part, part.parts) == (2, 2)));
+        }
+        for id in &ids[usize::from(is_gone)..] {
+            let alone = std::slice::from_ref(id);
+            assert!(kept_as_a_part(&redriver.redrive(DEAD_LETTERS, alone).await.unwrap()), "{is_gone}");
+            assert!(kept_as_a_part(&redriver.discard(DEAD_LETTERS, alone).await.unwrap()), "{is_gone}");
+        }
+    }
+    let left = backend.embedded.depth(DEAD_LETTERS).await.unwrap();
+    assert_eq!(left, Depth { visible: 1, ..Depth::default() }, "at once");
+    assert_eq!(worker.1.lock().unwrap().len(), 0);
+}
+
+/// A crash between the parts, or before the checkpoint: the record is given up again.
+#[tokio::test]
+async fn d11_10__parts_that_are_there_repeatedly_are_one_record() {
+    let backend = open().await;
+    store_dead_parts(&backend).await;
+    let ids = store_dead_parts(&backend).await;
+    assert_eq!(ids.len(), 4);
+    let worker = worker(Disposition::Ack);
+    let redriver = redriver(&backend, &from_stream(), worker.clone());
+    assert_eq!(redriver.redrive(DEAD_LETTERS, &ids).await.unwrap(), [(); 4].map(|()| Outcome::Redriven));
+    assert_eq!(worker.1.lock().unwrap().len(), 1, "handed over once");
+    assert_eq!(backend.embedded.depth(DEAD_LETTERS).await.unwrap(), Depth::default());
+}
+
+#[tokio::test]
+async fn d11_10__parts_are_dropped_together() {
+    let backend = open().await;
+    let ids = store_dead_parts(&backend).await;
+    let redriver = redriver(&backend, &from_stream(), worker(Disposition::Ack));
+    assert_eq!(redriver.discard(DEAD_LETTERS, &ids).await.unwrap(), [Outcome::Dropped, Outcome::Dropped]);
+    assert_eq!(backend.embedded.depth(DEAD_LETTERS).await.unwrap(), Depth::default());
 }
 
 /// Two workers have objects of one bucket, and one dead letter queue.

@@ -5,11 +5,12 @@
 //!   attributes (docs/delivery.md, 11.1).
 //! - A stream cannot take records back. The record is handed to its worker at once, out of the stream's order, as a
 //!   first delivery. Only `ack` settles it.
+//! - A dead letter in parts is worked on only if all of them are named and there (docs/delivery.md, 11.10).
 
-use crate::dead_letter::{DeadLetter, Origin, Summary, with};
+use crate::dead_letter::{DeadLetter, Origin, Summary, by_dead_letter, with};
 use crate::dispatch::Dispatch;
 use crate::event::{Attribute, Disposition, Event, Retry};
-use host_adapters_platform::{Page, QueueBackend, QueueBrowser, Received, Result, fifo};
+use host_adapters_platform::{Page, QueueBackend, QueueBrowser, Result, fifo};
 use host_adapters_records::queue::Message;
 use host_adapters_records::{Error, ErrorKind};
 use std::collections::BTreeMap;
@@ -20,6 +21,8 @@ use std::time::Duration;
 const VISIBILITY: Duration = Duration::from_secs(60);
 /// How long it is invisible while a worker is called: longer than a batch may take.
 const CALL_VISIBILITY: Duration = Duration::from_secs(15 * 60);
+/// How many messages are read at a time to find the parts of a dead letter.
+const PAGE: usize = 50;
 
 /// The attribute of a record that was sent back (docs/delivery.md, 11.9).
 pub const REDRIVEN: &str = "redriven";
@@ -71,6 +74,13 @@ pub struct Redriver {
     pub origins: Arc<BTreeMap<String, Vec<Origin>>>,
 }
 
+/// A dead letter that is worked on.
+struct Taken {
+    dead_letter: DeadLetter,
+    /// Ids and receipts of its messages: several if it is in parts.
+    messages: Vec<(String, String)>,
+}
+
 /// The outcome for one dead letter.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Outcome {
@@ -85,7 +95,7 @@ pub enum Outcome {
 }
 
 impl Redriver {
-    /// A page of the dead letters of a queue.
+    /// A page of the dead letters of a queue. Parts are listed one by one, because others may be on another page.
     ///
     /// # Errors
     /// When `queue` takes no dead letters, or cannot be read.
@@ -95,17 +105,37 @@ impl Redriver {
         Ok((messages.into_iter().map(|message| DeadLetter::read(queue, message, origins)).collect(), next))
     }
 
-    /// One dead letter.
+    /// One dead letter, which one of its messages has the id of. It is a part if others are missing.
     ///
     /// # Errors
     /// As [`Redriver::list`].
     pub async fn find(&self, queue: &str, id: &str) -> Result<Option<DeadLetter>> {
         let origins = self.origins(queue)?;
-        let found = self.browser.find(queue, id).await?;
-        Ok(found.map(|message| DeadLetter::read(queue, message, origins)))
+        let Some(found) = self.browser.find(queue, id).await? else { return Ok(None) };
+        let found = DeadLetter::read(queue, found, origins);
+        let Some(part) = &found.summary.part else { return Ok(Some(found)) };
+        let parts = self.parts(queue, &part.id).await?;
+        Ok(DeadLetter::joined(parts).filter(|it| it.summary.part.is_none()).or(Some(found)))
     }
 
-    /// Sends the records of these dead letters back; one outcome for each id, in order.
+    /// All parts of a dead letter that are in the queue.
+    async fn parts(&self, queue: &str, of: &str) -> Result<Vec<DeadLetter>> {
+        let mut parts: BTreeMap<String, DeadLetter> = BTreeMap::new();
+        let mut from: Option<String> = None;
+        loop {
+            // To the last page: until then SQS hides what it has shown.
+            let (page, next) = self.list(queue, from.as_deref(), PAGE).await?;
+            let is_one = |it: &DeadLetter| it.summary.part.as_ref().is_some_and(|part| part.id == of);
+            parts.extend(page.into_iter().filter(is_one).map(|it| (it.summary.id.clone(), it)));
+            if next.is_none() {
+                return Ok(by_dead_letter(parts.into_values()).pop().unwrap_or_default());
+            }
+            from = next;
+        }
+    }
+
+    /// Sends the records of these dead letters back; one outcome for each id, in order. All parts of a dead letter must be
+    /// named.
     ///
     /// # Errors
     /// As [`Redriver::list`]; nothing is sent then.
@@ -115,31 +145,45 @@ impl Redriver {
         let mut settled = Vec::new();
         let calls = origins.iter().any(|origin| self.way(&origin.source) == Ok(Way::Worker));
         let visibility = if calls { CALL_VISIBILITY } else { VISIBILITY };
-        for message in self.browser.take(queue, ids, visibility).await? {
-            let (id, receipt) = (message.id.clone(), message.receipt.clone());
-            match self.send_back(queue, message, origins).await {
-                Ok(()) => settled.push((id, receipt)),
-                Err(why) => {
-                    self.put_back(queue, receipt).await;
-                    outcomes.insert(id, Outcome::Kept(why));
-                }
+        for taken in self.take(queue, ids, visibility, origins).await? {
+            match self.send_back(&taken.dead_letter, origins).await {
+                Ok(()) => settled.push(taken),
+                Err(why) => self.keep(queue, taken, &why, &mut outcomes).await,
             }
         }
         self.delete(queue, settled, &Outcome::Redriven, &mut outcomes).await;
         Ok(in_order(ids, &outcomes))
     }
 
-    /// Deletes these dead letters for good; one outcome for each id, in order.
+    /// Deletes these dead letters for good; one outcome for each id, in order. All parts of a dead letter must be named.
     ///
     /// # Errors
     /// As [`Redriver::list`]; nothing is deleted then.
     pub async fn discard(&self, queue: &str, ids: &[String]) -> Result<Vec<Outcome>> {
-        self.origins(queue)?;
-        let taken = self.browser.take(queue, ids, VISIBILITY).await?;
-        let taken = taken.into_iter().map(|message| (message.id, message.receipt)).collect();
-        let mut outcomes = BTreeMap::new();
-        self.delete(queue, taken, &Outcome::Dropped, &mut outcomes).await;
+        let origins = self.origins(queue)?;
+        let (mut outcomes, mut settled) = (BTreeMap::new(), Vec::new());
+        for taken in self.take(queue, ids, VISIBILITY, origins).await? {
+            match taken.dead_letter.check_whole() {
+                Ok(()) => settled.push(taken),
+                Err(why) => self.keep(queue, taken, &why, &mut outcomes).await,
+            }
+        }
+        self.delete(queue, settled, &Outcome::Dropped, &mut outcomes).await;
         Ok(in_order(ids, &outcomes))
+    }
+
+    /// Receives these messages, and joins parts.
+    async fn take(&self, queue: &str, ids: &[String], visibility: Duration, origins: &[Origin]) -> Result<Vec<Taken>> {
+        let (mut receipts, mut dead_letters) = (BTreeMap::new(), Vec::new());
+        for message in self.browser.take(queue, ids, visibility).await? {
+            receipts.insert(message.id.clone(), message.receipt.clone());
+            dead_letters.push(DeadLetter::read(queue, message, origins));
+        }
+        let taken = |group: Vec<DeadLetter>| {
+            let messages = group.iter().filter_map(|it| receipts.remove_entry(&it.summary.id)).collect();
+            Some(Taken { dead_letter: DeadLetter::joined(group)?, messages })
+        };
+        Ok(by_dead_letter(dead_letters).into_iter().filter_map(taken).collect())
     }
 
     fn origins(&self, queue: &str) -> Result<&[Origin]> {
@@ -152,8 +196,8 @@ impl Redriver {
 
     /// Sends a record only to a source that feeds this queue: senders of messages must not choose by attributes where
     /// they go.
-    async fn send_back(&self, queue: &str, message: Received, origins: &[Origin]) -> std::result::Result<(), String> {
-        let dead_letter = DeadLetter::read(queue, message, origins);
+    async fn send_back(&self, dead_letter: &DeadLetter, origins: &[Origin]) -> std::result::Result<(), String> {
+        dead_letter.check_whole()?;
         let Summary { source, worker, .. } = &dead_letter.summary;
         let to_queue = self.way(source) == Ok(Way::Queue);
         let of_source = || origins.iter().filter(|it| it.source == *source);
@@ -170,7 +214,7 @@ impl Redriver {
                 self.send(name, Message { deduplication_id, ..message }).await
             }
             _ => {
-                let mut event = (recovery.event)(&dead_letter)?;
+                let mut event = (recovery.event)(dead_letter)?;
                 event.attributes.push(Attribute::text(REDRIVEN, "true"));
                 self.hand_over(&origin.worker, event).await
             }
@@ -211,11 +255,11 @@ impl Redriver {
     async fn delete(
         &self,
         queue: &str,
-        settled: Vec<(String, String)>,
+        settled: Vec<Taken>,
         outcome: &Outcome,
         outcomes: &mut BTreeMap<String, Outcome>,
     ) {
-        let (ids, receipts): (Vec<_>, Vec<_>) = settled.into_iter().unzip();
+        let receipts: Vec<_> = settled.iter().flat_map(|taken| receipts(&taken.messages)).collect();
         if receipts.is_empty() {
             return;
         }
@@ -223,20 +267,32 @@ impl Redriver {
             Ok(errors) => errors,
             Err(error) => vec![Some(error); receipts.len()],
         };
-        for (id, error) in ids.into_iter().zip(errors) {
-            let kept =
-                |error: Error| Outcome::Kept(format!("it could not be deleted, and can be redriven again: {error}"));
-            outcomes.insert(id, error.map_or_else(|| outcome.clone(), kept));
+        let mut errors = errors.into_iter();
+        for Taken { messages, .. } in settled {
+            let failed: Vec<Error> = messages.iter().zip(&mut errors).filter_map(|(_, error)| error).collect();
+            let kept = |error: &Error| match failed.len() == messages.len() {
+                true => format!("it could not be deleted, and can be redriven again: {error}"),
+                false => {
+                    format!("some of its parts could not be deleted, and stay until their queue drops them: {error}")
+                }
+            };
+            let outcome = failed.first().map_or_else(|| outcome.clone(), |error| Outcome::Kept(kept(error)));
+            outcomes.extend(messages.iter().map(|(id, _)| (id.clone(), outcome.clone())));
         }
     }
 
     /// Makes a dead letter visible again at once. If that fails, it becomes visible after its visibility timeout.
-    async fn put_back(&self, queue: &str, receipt: String) {
-        let changed = self.queues.change_visibility_batch(queue, &[(receipt, Duration::ZERO)]).await;
-        if let Err(error) = changed {
+    async fn keep(&self, queue: &str, taken: Taken, why: &str, outcomes: &mut BTreeMap<String, Outcome>) {
+        let visible: Vec<_> = receipts(&taken.messages).map(|receipt| (receipt, Duration::ZERO)).collect();
+        outcomes.extend(taken.messages.into_iter().map(|(id, _)| (id, Outcome::Kept(why.to_owned()))));
+        if let Err(error) = self.queues.change_visibility_batch(queue, &visible).await {
             tracing::warn!(queue, %error, "dead letter not made visible again: it cannot be redriven for some minutes");
         }
     }
+}
+
+fn receipts(messages: &[(String, String)]) -> impl Iterator<Item = String> {
+    messages.iter().map(|(_, receipt)| receipt.clone())
 }
 
 fn in_order(ids: &[String], outcomes: &BTreeMap<String, Outcome>) -> Vec<Outcome> {

@@ -33,10 +33,12 @@ pub mod attribute {
     pub const DETAILS: &str = "details";
     /// A JSON object of the record's own attributes that did not fit.
     pub const MORE: &str = "moreAttributes";
+    /// A JSON object that says which part of a dead letter the message is, if no message holds the whole.
+    pub const PART: &str = "deadLetterPart";
 }
 
 /// The names of a dead letter's own attributes.
-pub const OURS: [&str; 11] = [
+pub const OURS: [&str; 12] = [
     attribute::REASON,
     attribute::ATTEMPT,
     attribute::WORKER,
@@ -48,6 +50,7 @@ pub const OURS: [&str; 11] = [
     attribute::PAYLOAD_ENCODING,
     attribute::DETAILS,
     attribute::MORE,
+    attribute::PART,
 ];
 
 /// Attributes of a dead letter: why the record was given up, then as many of the record's own as fit.

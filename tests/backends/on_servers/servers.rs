@@ -222,3 +222,9 @@ async fn d6_6__case_08_case_11_the_largest_messages_come_back_as_they_were() {
 async fn d6_6__case_08_a_large_change_comes_back_as_it_was() {
     attempts::case_08_a_large_change_comes_back_as_it_was(host().await).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+#[allow(non_snake_case, reason = "begins with a line of docs/delivery.md")]
+async fn d6_9__case_08_a_record_in_parts_comes_back_as_it_was() {
+    attempts::case_08_a_record_in_parts_comes_back_as_it_was(host().await).await;
+}

@@ -1,5 +1,5 @@
 //! A source of a queue: what counts as an attempt (docs/delivery.md, 3.8) and as a receive (7.7), the order of a FIFO queue
-//! (3.15, 3.16), and dead letters that come back as they were (6.6, 6.7).
+//! (3.15, 3.16), and dead letters that come back as they were (6.6, 6.7, 6.9).
 
 use super::backend::{DEAD_LETTERS, FIFO_DEAD_LETTERS, FIFO_QUEUE, LOOSE_QUEUE, MAX_RECEIVES, QUEUE, secs};
 use super::queue::typed_attributes;
@@ -170,7 +170,17 @@ pub async fn refusals_use_few_receives(host: Host<impl QueueBackend + QueueBrows
     assert_eq!(host.is_empty(DEAD_LETTERS).await, Some(()));
 }
 
-/// Text that cannot be compressed, of this many bytes.
+/// Bytes that cannot be compressed, so many.
+pub fn incompressible(bytes: usize) -> Vec<u8> {
+    let mut seed = 1u64;
+    let mut random = || {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (seed >> 56) as u8
+    };
+    (0..bytes).map(|_| random()).collect()
+}
+
+/// Text that cannot be compressed much, of this many bytes.
 fn noise(bytes: usize) -> String {
     let mut seed = 1u64;
     let mut random = || {
@@ -240,4 +250,36 @@ pub async fn case_08_a_large_change_comes_back_as_it_was(host: Host<impl QueueBa
     let mut back = worker.calls().concat().remove(0);
     assert!(back.attributes.pop().is_some_and(|it| it.name == "redriven"), "d11_9");
     assert!(back.payload == event.payload && back.attributes == event.attributes, "as it was");
+}
+
+/// A record of 1 MiB that cannot be compressed fits into no message, and is handed over as it was.
+pub async fn case_08_a_record_in_parts_comes_back_as_it_was(host: Host<impl QueueBackend + QueueBrowser>) {
+    let event = Event {
+        id: "000017".into(),
+        source: "kinesis:s".into(),
+        ordering_key: Some("key".into()),
+        payload: Payload::Bytes(incompressible(1 << 20)),
+        attributes: vec![Attribute::text("partitionKey", "key"), Attribute::text("shardId", "s")],
+        attempt: 4,
+        time_ms: 5,
+        correlation_id: "000017".into(),
+        traceparent: None,
+    };
+    for queue in [DEAD_LETTERS, FIFO_DEAD_LETTERS] {
+        let sink = DeadLetterSink::new(host.queues.clone(), queue.to_owned(), WORKER);
+        let cause = Cause { reason: "no", ..Cause::default() };
+        assert_eq!(sink.send(vec![sink.stream(&event, "s", json!({"version": "1.0"}), &cause)]).await, [None]);
+        let worker = Worker::new(|_| answered(Ok(vec![Disposition::Ack]), &[]));
+        let redriver = host.redriver(&worker, queue, &event.source);
+        let (dead, _) = redriver.list(queue, None, 10).await.unwrap();
+        let ids: Vec<String> = dead.iter().map(|part| part.summary.id.clone()).collect();
+        assert_eq!(ids.len(), 2, "{queue}");
+        let shown = redriver.find(queue, &ids[1]).await.unwrap().unwrap();
+        assert_eq!((shown.messages.len(), shown.summary.part), (2, None), "{queue}");
+        assert_eq!(redriver.redrive(queue, &ids).await.unwrap(), [Outcome::Redriven, Outcome::Redriven], "{queue}");
+        let mut back = worker.calls().concat().remove(0);
+        assert!(back.attributes.pop().is_some_and(|it| it.name == "redriven"), "d11_9");
+        assert!(back.payload == event.payload && back.attributes == event.attributes, "as it was, from {queue}");
+        assert_eq!(host.is_empty(queue).await, Some(()));
+    }
 }

@@ -4,8 +4,10 @@
 use super::{Outcome, run, run_with_input};
 use host_adapters::manifest::{App, SourceConfig};
 use host_adapters_platform::{Access, DataStreamAccess, ObjectAccess};
+use host_adapters_records::data_streams::{DataRecord, PutRecords};
 use serde_json::{Value, json};
 use std::path::PathBuf;
+use tests::contract::suites::attempts::incompressible;
 use tests::programs;
 use tests::{OPERATOR_TOKEN, TESTER_TOKEN, TestHost, wait};
 
@@ -225,6 +227,32 @@ async fn a_client_without_the_grant_is_refused() {
     }
     let elsewhere = operator(&host, &["dead-letters", "list", "--queue", QUEUE]);
     assert!(elsewhere.code == 1 && elsewhere.stderr.contains("takes no dead letters"), "{elsewhere:?}");
+}
+
+/// A record that no message holds, which its worker rejects: one dead letter in two messages.
+#[tokio::test(flavor = "multi_thread")]
+#[allow(non_snake_case, reason = "begins with a line of docs/delivery.md")]
+async fn d11_10__an_operator_works_on_all_parts_of_a_dead_letter_by_the_id_of_one() {
+    let host = TestHost::start().await;
+    let record = DataRecord { partition_key: "k".to_owned(), data: incompressible((1 << 20) - 1) };
+    let put = PutRecords { stream: "scoresStream".to_owned(), records: vec![record] };
+    assert!(host.platform(&put).await.iter().all(Result::is_ok));
+    let dead = "saveFanScoresDlq";
+    wait::eventually("two parts", async || (host.depth(dead).await == 2).then_some(())).await;
+    let listed = operator(&host, &["dead-letters", "list", "--queue", dead, "--json"]).json();
+    assert_eq!((listed["groups"].as_array().map(Vec::len), &listed["groups"][0]["count"]), (Some(1), &json!(1)));
+
+    let id = listed["groups"][0]["example"].as_str().unwrap();
+    let shown = operator(&host, &["dead-letters", "show", id, "--json"]).json();
+    let second = shown["messages"][1].as_str().unwrap();
+    assert_eq!((&shown["messages"][0], shown["messages"].as_array().map(Vec::len)), (&json!(id), Some(2)), "{second}");
+    let redriven = operator(&host, &["dead-letters", "redrive", second]);
+    assert_eq!((redriven.code, redriven.stdout.trim()), (1, "1 kept"), "rejected again: {redriven:?}");
+    assert!(redriven.stderr.contains("save-fan-scores rejected it"), "{redriven:?}");
+    assert_eq!(host.depth(dead).await, 2);
+    let dropped = operator(&host, &["dead-letters", "drop", second, "--yes"]);
+    assert_eq!((dropped.code, dropped.stdout.trim()), (0, "1 dropped"), "{dropped:?}");
+    assert_eq!(host.depth(dead).await, 0);
 }
 
 #[test]

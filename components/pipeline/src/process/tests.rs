@@ -115,7 +115,8 @@ fn use_case_5_nothing_to_publish_makes_no_call_of_the_topic() {
 }
 
 #[test]
-fn options_data_pipeline_off_is_acknowledged_and_counted() {
+#[allow(non_snake_case, reason = "begins with a line of docs/delivery.md")]
+fn d12_11__options_data_pipeline_off_is_acknowledged_and_counted() {
     let campaign = |id: &str, on: bool| Ok(json!({"id": id, "options": {"dataPipeline": on}}));
     let world = World {
         campaigns: BTreeMap::from([("off", campaign("off", false)), ("on", campaign("on", true))]),

@@ -290,7 +290,8 @@ fn a_page_whose_messages_are_not_accepted_is_queued_again_and_no_page_before_it(
 }
 
 #[test]
-fn point_1_a_winner_whose_message_is_wrong_in_itself_costs_no_other() {
+#[allow(non_snake_case, reason = "begins with a line of docs/delivery.md")]
+fn d12_9__point_1_a_winner_whose_message_is_wrong_in_itself_costs_no_other() {
     let world = World {
         refused: Some(("fan-3".to_owned(), Error::new(ErrorKind::Invalid, "no"))),
         refuses_every: Some(7),

@@ -5,6 +5,7 @@
 //! redriven record therefore has all its attributes.
 
 mod cause;
+mod parts;
 mod payload;
 mod record;
 mod sink;
@@ -13,6 +14,7 @@ mod unstored;
 pub(crate) use cause::rfc3339;
 pub use cause::{Cause, note_attempt};
 pub use host_adapters_platform::dead_letter::{RECEIVES_EXHAUSTED, attribute, attributes};
+pub use parts::{Part, by_dead_letter, is_whole};
 pub(crate) use record::with;
 pub use sink::DeadLetterSink;
 pub use unstored::Unstored;
@@ -72,6 +74,15 @@ pub struct Summary {
     /// The W3C trace context in which it was handled last, if known.
     #[serde(default)]
     pub traceparent: Option<String>,
+    /// Which part of a dead letter this is; `None` if it is whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<Part>,
+}
+
+impl AsRef<Self> for Summary {
+    fn as_ref(&self) -> &Self {
+        self
+    }
 }
 
 /// A whole dead letter.
@@ -92,6 +103,15 @@ pub struct DeadLetter {
     /// The message group of a FIFO queue's record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ordering_key: Option<String>,
+    /// The ids of all messages that hold its parts, if it was joined.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub messages: Vec<String>,
+}
+
+impl AsRef<Summary> for DeadLetter {
+    fn as_ref(&self) -> &Summary {
+        &self.summary
+    }
 }
 
 impl DeadLetter {
@@ -101,7 +121,8 @@ impl DeadLetter {
         let is_ours = |attribute: &Attribute| OURS.contains(&attribute.name.as_str());
         let (ours, mut attributes): (Vec<_>, Vec<_>) = message.attributes.into_iter().partition(is_ours);
         let told = OURS.map(|name| Attribute::find(&ours, name).map(str::to_owned));
-        let [reason, attempt, worker, source, digest, record_id, first_ms, key, payload_encoding, details, more] = told;
+        let [reason, attempt, worker, source, digest, record_id, first_ms, key, payload_encoding, details, more, part] =
+            told;
         let Details { ordering_key, made_ms, attempted, traceparent } =
             details.and_then(|details| serde_json::from_str(&details).ok()).unwrap_or_default();
         attributes.extend(more.as_deref().map(unpacked).unwrap_or_default());
@@ -129,11 +150,13 @@ impl DeadLetter {
             last_ms: (!moved_by_the_queue).then_some(message.sent_ms),
             attempted,
             traceparent,
+            part: part.and_then(|part| serde_json::from_str(&part).ok()),
             id: message.id,
             queue: queue.to_owned(),
         };
         // Earlier versions had attributes for the key and the time.
-        Self { summary, attributes, body: message.body, payload_encoding, ordering_key: ordering_key.or(key) }
+        let (ordering_key, messages) = (ordering_key.or(key), Vec::new());
+        Self { summary, attributes, body: message.body, payload_encoding, ordering_key, messages }
     }
 }
 

@@ -71,7 +71,11 @@ pub(super) fn compressed_in_envelope(envelope: Value, payload: &Payload, orderin
     marked(envelope, compressed(payload), ordering_key)
 }
 
-fn marked(mut envelope: Value, (text, encoding): (String, Option<&str>), ordering_key: Option<&str>) -> String {
+pub(super) fn marked(
+    mut envelope: Value,
+    (text, encoding): (String, Option<&str>),
+    ordering_key: Option<&str>,
+) -> String {
     if let Some(members) = envelope.as_object_mut() {
         members.insert("payloadEncoding".to_owned(), json!(encoding));
         members.extend(ordering_key.map(|key| ("orderingKey".to_owned(), json!(key))));
@@ -108,6 +112,17 @@ pub(super) fn of_envelope(envelope: &str) -> Option<Result<(Payload, Option<Stri
             .map_err(not_one),
     };
     Some(payload.map(|payload| (payload, fields.ordering_key)))
+}
+
+/// The envelope whose encoded payload these envelopes have in pieces; `None` if one of them has none.
+pub(super) fn rejoined<'a>(envelopes: impl Iterator<Item = &'a str>) -> Option<String> {
+    let (mut first, mut text) = (None, String::new());
+    for envelope in envelopes {
+        let (open, piece) = envelope.split_once(PAYLOAD)?;
+        text.push_str(&serde_json::from_str::<String>(piece.strip_suffix('}')?).ok()?);
+        first = first.or(Some(open));
+    }
+    Some(format!("{}{PAYLOAD}{}}}", first?, json!(text)))
 }
 
 /// An envelope with its encoded JSON as it is; `None` if it has none.
@@ -236,8 +251,8 @@ mod tests {
         }
     }
 
-    /// An item has 400 KB, and a change two images of it. Nothing takes more room than random ASCII: other text has fewer
-    /// bits in a byte.
+    /// An item has 400 KB, and a change two images of it. No text takes more room than random ASCII: other text has fewer
+    /// bits in a byte. Bytes take more, and need parts.
     #[test]
     fn case_08_a_change_of_the_largest_items_fits_into_a_message() {
         let mut seed = 1u64;

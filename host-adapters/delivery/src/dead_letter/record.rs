@@ -12,8 +12,9 @@ impl DeadLetter {
     /// The message that the record was, with the same correlation id and in the same group.
     ///
     /// # Errors
-    /// When the record is not text: queues take only text.
+    /// When the record is not text: queues take only text. Also when this is only a part.
     pub fn message(&self) -> Result<Message, String> {
+        self.check_whole()?;
         let payload = payload::of_body(&self.body, self.payload_encoding.as_deref())?;
         let text = match &payload {
             Payload::Json(text) => Some(text.clone()),
@@ -29,8 +30,9 @@ impl DeadLetter {
     /// The record of a source whose dead letters have the payload as their body.
     ///
     /// # Errors
-    /// When the body does not match its declared encoding.
+    /// When the body does not match its declared encoding, or this is only a part.
     pub fn message_event(&self) -> Result<Event, String> {
+        self.check_whole()?;
         let payload = payload::of_body(&self.body, self.payload_encoding.as_deref())?;
         Ok(self.event(payload, self.ordering_key.clone()))
     }
@@ -39,8 +41,9 @@ impl DeadLetter {
     ///
     /// # Errors
     /// When the dead letter does not contain the record: an earlier version wrote it, which left out records that were
-    /// too large for a queue, or the message is not a dead letter.
+    /// too large for a queue, or the message is not a dead letter, or only a part of one.
     pub fn stream_event(&self) -> Result<Event, String> {
+        self.check_whole()?;
         let found = payload::of_envelope(&self.body).ok_or_else(|| {
             let Summary { record_id, source, .. } = &self.summary;
             format!(

@@ -70,30 +70,36 @@ impl DeadLetterSink {
     /// Stores dead letters. Returns one entry for each, in order: the error if it was not stored. One that the queue
     /// does not accept is sent in a smaller form.
     pub async fn send(&self, mut dead_letters: Vec<Unstored>) -> Vec<Option<Error>> {
-        let mut errors = self.send_once(&dead_letters.iter().collect::<Vec<_>>()).await;
+        self.send_what_is_left(&mut dead_letters).await
+    }
+
+    /// As [`Self::send`]. Dead letters that were not stored can be sent again, without the parts that were.
+    pub(crate) async fn send_what_is_left(&self, dead_letters: &mut [Unstored]) -> Vec<Option<Error>> {
+        let mut errors = self.send_once(dead_letters.iter_mut().collect()).await;
         loop {
             let refused = |error: &Option<Error>| error.as_ref().is_some_and(|error| error.kind == ErrorKind::Invalid);
             let (mut again, mut smaller) = (Vec::new(), Vec::new());
-            for (error, dead_letter) in errors.iter_mut().zip(&mut dead_letters) {
+            for (error, dead_letter) in errors.iter_mut().zip(&mut *dead_letters) {
                 if refused(error) && dead_letter.shrink() {
                     again.push(error);
-                    smaller.push(&*dead_letter);
+                    smaller.push(dead_letter);
                 }
             }
             if again.is_empty() {
                 return errors;
             }
-            for (error, sent) in again.into_iter().zip(self.send_once(&smaller).await) {
+            for (error, sent) in again.into_iter().zip(self.send_once(smaller).await) {
                 *error = sent;
             }
         }
     }
 
-    async fn send_once(&self, dead_letters: &[&Unstored]) -> Vec<Option<Error>> {
+    async fn send_once(&self, dead_letters: Vec<&mut Unstored>) -> Vec<Option<Error>> {
         if dead_letters.is_empty() {
             return Vec::new();
         }
-        let messages = dead_letters.iter().map(|dead_letter| dead_letter.message.clone()).collect();
+        let messages: Vec<_> = dead_letters.iter().flat_map(|dead_letter| dead_letter.messages.clone()).collect();
+        let count = messages.len();
         let sent = self.backend.send_batch(&self.queue, messages).await;
         if sent.is_ok() {
             failpoint::reached(Step::DeadLetter);
@@ -106,8 +112,9 @@ impl DeadLetterSink {
             }
             Err(error) => (Vec::new(), error),
         };
-        errors.resize(dead_letters.len(), Some(unanswered));
-        errors
+        errors.resize(count, Some(unanswered));
+        let mut errors = errors.into_iter();
+        dead_letters.into_iter().map(|dead_letter| dead_letter.settle(&mut errors)).collect()
     }
 }
 

@@ -61,7 +61,7 @@ impl KeySlice {
     async fn store(&self, mut dead_letters: Vec<Unstored>) -> Result<(), Interrupted> {
         let mut failures = 0;
         loop {
-            let errors = self.rules.dead_letters.send(dead_letters.clone()).await;
+            let errors = self.rules.dead_letters.send_what_is_left(&mut dead_letters).await;
             let first = errors.iter().flatten().next().cloned();
             let refused = dead_letters.into_iter().zip(errors).filter(|(_, error)| error.is_some());
             dead_letters = refused.map(|(dead_letter, _)| dead_letter).collect();

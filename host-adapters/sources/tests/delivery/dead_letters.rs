@@ -102,12 +102,12 @@ impl Case {
 
     fn dead_letter(&self, reason: &str) -> DeadLetter {
         let envelope = json!({"version": "1.0", "batch": {"shardId": "s"}});
-        let unstored = if self.of_stream {
+        let mut unstored = if self.of_stream {
             sink().stream(&self.given, "s", envelope, &cause(reason))
         } else {
             sink().message(&self.given, &cause(reason))
         };
-        stored(unstored.message, &self.given.source)
+        stored(unstored.messages.remove(0), &self.given.source)
     }
 }
 
@@ -229,8 +229,8 @@ fn d6_8__a_dead_letter_says_why_and_when_and_names_its_trace() {
     };
     let reason = "the entry service refused with status 422: no such market";
     for dead_letter in [
-        stored(sink().message(&event, &cause(reason)).message, "sqs:q"),
-        stored(sink().stream(&event, "s", json!({"version": "1.0"}), &cause(reason)).message, "sqs:q"),
+        stored(sink().message(&event, &cause(reason)).messages.remove(0), "sqs:q"),
+        stored(sink().stream(&event, "s", json!({"version": "1.0"}), &cause(reason)).messages.remove(0), "sqs:q"),
     ] {
         assert_eq!((dead_letter.summary.reason.as_str(), dead_letter.attributes.len()), (reason, 9));
         assert_eq!(dead_letter.summary.attempted, ["1970-01-01T00:00:00.001Z", "1970-01-01T00:00:02.000Z"]);
@@ -255,7 +255,7 @@ fn d3_16__dead_letters_of_streams_differ_in_worker_source_shard_and_record() {
             traceparent: None,
         };
         let sink = DeadLetterSink::new(queues, "dead.fifo".into(), worker);
-        let message = sink.stream(&event, shard, json!({"version": "1.0"}), &Cause::default()).message;
+        let message = sink.stream(&event, shard, json!({"version": "1.0"}), &Cause::default()).messages.remove(0);
         assert_eq!(check_message("dead.fifo", &message), Ok(()));
         message.deduplication_id.unwrap()
     };

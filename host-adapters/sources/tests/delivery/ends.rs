@@ -2,6 +2,7 @@
 //! dead letter queue, dropped as spin.toml says, or still there.
 
 use crate::model::{Reply, World, retry, trap};
+use crate::objects::told;
 use crate::rows;
 use host_adapters_delivery::OnReject;
 use host_adapters_delivery::dispatch::CallError;
@@ -9,6 +10,8 @@ use host_adapters_delivery::event::{Disposition, Event, Payload};
 use host_adapters_platform::{Checkpoint, QueueSpec};
 use host_adapters_sources::SourceConfig;
 use host_adapters_sources::dynamodb_stream::DynamodbStreamConfig;
+use host_adapters_sources::kinesis::KinesisConfig;
+use host_adapters_sources::s3::S3Config;
 use host_adapters_sources::sqs::SqsConfig;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -17,9 +20,21 @@ use std::sync::{Arc, Mutex};
 
 const RECORDS: u64 = 300;
 
-/// The ids that were acknowledged or skipped, and those that were rejected.
+/// Seeds of whims, each with what becomes of rejected records.
+const SEEDS: [(u64, OnReject); 3] = [(1, OnReject::DeadLetter), (2, OnReject::Drop), (3, OnReject::DeadLetter)];
+
+/// What a worker has answered.
 #[derive(Clone, Default)]
-struct Answered(Arc<Mutex<(BTreeSet<String>, BTreeSet<String>)>>);
+struct Answered(Arc<Mutex<Ids>>);
+
+/// Ids of records.
+#[derive(Default)]
+struct Ids {
+    /// Acknowledged or skipped.
+    done: BTreeSet<String>,
+    rejected: BTreeSet<String>,
+    given_up: BTreeSet<String>,
+}
 
 impl Answered {
     /// A worker that answers anything, by whim, and remembers it.
@@ -41,24 +56,28 @@ impl Answered {
         match whim {
             0 => retry(),
             1 => {
-                answered.1.insert(event.id.clone());
+                answered.rejected.insert(event.id.clone());
                 Disposition::Reject("unreadable".into())
             }
             2 => {
-                answered.0.insert(event.id.clone());
+                answered.done.insert(event.id.clone());
                 Disposition::Skip("overtaken".into())
             }
+            3 => {
+                answered.given_up.insert(event.id.clone());
+                Disposition::GiveUp("invalid: no store takes it".into())
+            }
             _ => {
-                answered.0.insert(event.id.clone());
+                answered.done.insert(event.id.clone());
                 Disposition::Ack
             }
         }
     }
 
     /// Checks that every one of these ids is done, is among the dead letters, or was rejected where rejected ones are
-    /// dropped.
+    /// dropped. What was given up is never dropped.
     fn account(&self, ids: BTreeSet<String>, dead: &BTreeSet<String>, on_reject: OnReject) {
-        let (done, rejected) = &*self.0.lock().unwrap();
+        let Ids { done, rejected, given_up } = &*self.0.lock().unwrap();
         for id in ids {
             let is_dropped = on_reject == OnReject::Drop && rejected.contains(&id);
             assert!(done.contains(&id) || dead.contains(&id) || is_dropped, "{id} has vanished");
@@ -67,6 +86,11 @@ impl Answered {
             let gone: Vec<_> = rejected.difference(dead).filter(|id| !done.contains(*id)).collect();
             assert!(gone.is_empty(), "rejected and gone: {gone:?}");
         }
+        // Where its dead letter was refused, it came again, and got another answer.
+        let ends_otherwise = |id: &&String| done.contains(*id) || on_reject == OnReject::Drop && rejected.contains(*id);
+        let gone: Vec<_> = given_up.difference(dead).filter(|id| !ends_otherwise(id)).collect();
+        assert!(gone.is_empty(), "given up and gone: {gone:?}");
+        assert!(given_up.intersection(dead).next().is_some(), "some were given up");
     }
 }
 
@@ -76,6 +100,38 @@ fn dead(world: &World, queue: &str) -> BTreeSet<String> {
         host_adapters_delivery::event::Attribute::find(attributes, "sourceMessageId").unwrap_or("moved").to_owned()
     };
     world.queues.messages(queue).iter().map(|message| id(&message.attributes)).collect()
+}
+
+/// A source hands over the messages with `bodies` while their queue fails now and then, until all are settled.
+async fn settles_all(seed: u64, on_reject: OnReject, bodies: Vec<String>, source: fn(SqsConfig) -> SourceConfig) {
+    let answered = Answered::default();
+    let world = World::new(answered.worker(seed));
+    world.queues.redrive_after(QueueSpec::default().max_receive_count);
+    for call in ["send", "send one", "delete", "visibility", "receive"] {
+        world.queues.faults.chance(call, 0.05);
+    }
+    world.start(source(SqsConfig { on_reject, batch_size: 7, max_concurrency: 3, ..SqsConfig::new("q") }));
+    world.queues.put("q", bodies);
+    world.at(20_000.0).await;
+    world.queues.faults.end();
+    world.at(60_000.0).await;
+    assert_eq!(world.queues.count("q"), 0, "all are settled in the end");
+    answered.account((1..=RECORDS).map(|n| format!("m{n}")).collect(), &dead(&world, "qDlq"), on_reject);
+}
+
+/// A source hands over a shard while the dead letter queue fails now and then, until its checkpoint has passed all.
+async fn passes_all(seed: u64, on_reject: OnReject, source: SourceConfig) {
+    let answered = Answered::default();
+    let world = World::new(answered.worker(seed));
+    world.queues.faults.chance("send", 0.2);
+    world.streams.open("s", None);
+    world.streams.put_range("s", 0..RECORDS);
+    world.start(source);
+    world.at(60_000.0).await;
+    let position = world.streams.position("s").map(|at| format!("{at:?}")).unwrap_or_default();
+    assert!(position.contains("299"), "{position}");
+    let ids = (0..RECORDS).map(crate::model::name).collect();
+    answered.account(ids, &dead(&world, "saveEntriesDlq"), on_reject);
 }
 
 rows! {
@@ -104,37 +160,31 @@ rows! {
     }
 
     d12_1__every_message_is_done_dead_or_dropped_as_the_settings_say {
-        for (seed, on_reject) in [(1, OnReject::DeadLetter), (2, OnReject::Drop), (3, OnReject::DeadLetter)] {
-            let answered = Answered::default();
-            let world = World::new(answered.worker(seed));
-            world.queues.redrive_after(QueueSpec::default().max_receive_count);
-            for call in ["send", "send one", "delete", "visibility", "receive"] {
-                world.queues.faults.chance(call, 0.05);
-            }
-            world.start(SourceConfig::Sqs(SqsConfig { on_reject, batch_size: 7, max_concurrency: 3, ..SqsConfig::new("q") }));
-            world.queues.put("q", (0..RECORDS).map(|n| if n % 7 == 0 { "{cut".to_owned() } else { n.to_string() }));
-            world.at(20_000.0).await;
-            world.queues.faults.end();
-            world.at(60_000.0).await;
-            assert_eq!(world.queues.count("q"), 0, "all are settled in the end");
-            answered.account((1..=RECORDS).map(|n| format!("m{n}")).collect(), &dead(&world, "qDlq"), on_reject);
+        for (seed, on_reject) in SEEDS {
+            let bodies = (0..RECORDS).map(|n| if n % 7 == 0 { "{cut".to_owned() } else { n.to_string() });
+            settles_all(seed, on_reject, bodies.collect(), SourceConfig::Sqs).await;
+        }
+    }
+
+    d12_1__every_message_of_an_object_is_done_dead_or_dropped_as_the_settings_say {
+        for (seed, on_reject) in SEEDS {
+            let bodies = (0..RECORDS).map(|n| told(&[&[(format!("in/{n}.csv").as_str(), "1")]]).remove(0));
+            let source = |messages| SourceConfig::S3(S3Config { messages, ..S3Config::new("scoring", "q") });
+            settles_all(seed, on_reject, bodies.collect(), source).await;
         }
     }
 
     d12_2__every_record_of_a_stream_is_done_dead_or_dropped_as_the_settings_say {
-        for (seed, on_reject) in [(1, OnReject::DeadLetter), (2, OnReject::Drop), (3, OnReject::DeadLetter)] {
-            let answered = Answered::default();
-            let world = World::new(answered.worker(seed));
-            world.queues.faults.chance("send", 0.2);
-            world.streams.open("s", None);
-            world.streams.put_range("s", 0..RECORDS);
+        for (seed, on_reject) in SEEDS {
             let config = DynamodbStreamConfig { on_reject, batch_size: 20, parallelization_factor: 2, ..DynamodbStreamConfig::new("t") };
-            world.start(SourceConfig::DynamodbStream(config));
-            world.at(60_000.0).await;
-            let position = world.streams.position("s").map(|at| format!("{at:?}")).unwrap_or_default();
-            assert!(position.contains("299"), "{position}");
-            let ids = (0..RECORDS).map(crate::model::name).collect();
-            answered.account(ids, &dead(&world, "saveEntriesDlq"), on_reject);
+            passes_all(seed, on_reject, SourceConfig::DynamodbStream(config)).await;
+        }
+    }
+
+    d12_2__every_record_of_a_data_stream_is_done_dead_or_dropped_as_the_settings_say {
+        for (seed, on_reject) in SEEDS {
+            let config = KinesisConfig { on_reject, batch_size: 20, parallelization_factor: 2, ..KinesisConfig::new("s") };
+            passes_all(seed, on_reject, SourceConfig::Kinesis(config)).await;
         }
     }
 

@@ -29,7 +29,7 @@ fn record(bucket: &str, key: &str, sequencer: &str) -> Value {
 }
 
 /// Notifications of objects in the bucket, `(key, sequencer)`, each of one message.
-fn told(messages: &[&[(&str, &str)]]) -> Vec<String> {
+pub(super) fn told(messages: &[&[(&str, &str)]]) -> Vec<String> {
     let record = |(key, sequencer): &(&str, &str)| record("scoring", key, sequencer);
     messages.iter().map(|it| json!({ "Records": it.iter().map(record).collect::<Vec<_>>() }).to_string()).collect()
 }

@@ -25,7 +25,7 @@ fn with_service(up: &Arc<AtomicBool>) -> impl FnMut(&[Event]) -> Reply + Send + 
 }
 
 /// The text of the host about a route that refuses every request.
-const ROUTE: &str = "service:entry POST /{campaignId}/entries: every request is answered with 404";
+pub(super) const ROUTE: &str = "service:entry POST /{campaignId}/entries: every request is answered with 404";
 
 const REFUSED: &str = "the entry service refused with status 500: no";
 const TRAPPED: &str = "worker trapped: unreachable";
@@ -55,7 +55,7 @@ fn given_up(world: &World) -> Vec<(String, String)> {
         .collect()
 }
 
-fn sqs(config: SqsConfig) -> SourceConfig {
+pub(super) fn sqs(config: SqsConfig) -> SourceConfig {
     SourceConfig::Sqs(config)
 }
 
@@ -63,7 +63,7 @@ fn stream() -> SourceConfig {
     SourceConfig::DynamodbStream(DynamodbStreamConfig { maximum_retry_attempts: 0, ..DynamodbStreamConfig::new("t") })
 }
 
-fn fill(world: &World, count: usize) {
+pub(super) fn fill(world: &World, count: usize) {
     world.queues.put("q", (0..count).map(|n| n.to_string()));
 }
 
@@ -191,39 +191,6 @@ rows! {
         world.worker.answers(ack_all);
         world.at(93.0 * 3600.0 + 100.0).await;
         assert_eq!((world.queues.count("q"), world.queues.count("qDlq")), (0, 0));
-    }
-
-    /// Refused, in an outage, or without capacity: whatever it waits for, the queue does not drop it.
-    d3_18__a_message_that_waits_is_a_dead_letter_before_its_queue_drops_it {
-        let replies: [fn(&[Event]) -> Reply; 3] = [
-            |batch| Reply::each(batch, |_| Disposition::retry("status 404")).refused(ROUTE),
-            |batch| Reply::each(batch, |_| Disposition::retry("status 404")).outage("service:entry"),
-            |batch| Reply::each(batch, |_| Disposition::retry_after(Some(12 * 3600 * 1000), "status 404")),
-        ];
-        for (reply, retention_secs) in replies.into_iter().flat_map(|reply| [(reply, 4 * 24 * 3600), (reply, 3600)]) {
-            let world = World::new(reply);
-            world.queues.redrive_after(QueueSpec::default().max_receive_count);
-            world.start(sqs(SqsConfig { retention_secs, ..SqsConfig::new("q") }));
-            fill(&world, 1);
-            let (end, margin) = (f64::from(retention_secs), (f64::from(retention_secs) / 4.0).min(7200.0));
-            world.at(end - margin - 60.0).await;
-            assert_eq!((world.queues.count("q"), world.queues.count("qDlq")), (1, 0), "{retention_secs}");
-            world.at(end - 60.0).await;
-            assert_eq!((world.queues.count("q"), world.queues.count("qDlq")), (0, 1), "{retention_secs}");
-            let dead = world.queues.messages("qDlq").remove(0);
-            let reason = "status 404; given up, because its queue is about to drop it at the end of its retention";
-            assert_eq!(Attribute::find(&dead.attributes, "reason"), Some(reason));
-        }
-    }
-
-    /// A backlog of days: what fails has its attempts.
-    d3_18__an_old_message_that_fails_has_all_its_attempts {
-        let world = World::new(|batch| Reply::each(batch, |_| retry()));
-        fill(&world, 1);
-        world.at(4.0 * 24.0 * 3600.0 - 600.0).await;
-        world.start(sqs(SqsConfig::new("q")));
-        world.at(4.0 * 24.0 * 3600.0 - 1.0).await;
-        assert_eq!((world.worker.deliveries().len(), world.queues.count("qDlq")), (3, 1));
     }
 
     d8_4__what_refusals_set_aside_goes_back_at_once_too {

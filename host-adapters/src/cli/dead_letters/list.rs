@@ -1,6 +1,6 @@
 //! `dead-letters list`: counts dead letters of each kind.
 
-use super::select::{self, given_up_ms};
+use super::select::{self, Listed, given_up_ms};
 use super::{short, time};
 use crate::cli::operator::{Operator, rows, table, text};
 use crate::cli::print;
@@ -40,9 +40,9 @@ pub(super) async fn run(options: Options) -> Result<ExitCode> {
 
 /// `{"groups": [{"queue", "worker", "reason", "digest", "count", "oldestMs", "example"}]}`; `example` is the id of the
 /// oldest.
-pub(super) fn groups(dead_letters: &[Summary]) -> Value {
+pub(super) fn groups(dead_letters: &[Listed]) -> Value {
     let mut groups: BTreeMap<_, Vec<&Summary>> = BTreeMap::new();
-    for dead_letter in dead_letters {
+    for Listed { summary: dead_letter, .. } in dead_letters {
         let Summary { queue, worker, reason, digest, .. } = dead_letter;
         groups.entry((queue, worker, reason, digest)).or_default().push(dead_letter);
     }

@@ -45,7 +45,7 @@ pub(in crate::cli) async fn fetch(operator: &Operator, id: &str) -> Result<DeadL
 fn shown(dead_letter: &DeadLetter) -> String {
     let Summary { id, queue, worker, source, record_id, reason, digest, attempts, first_ms, last_ms, .. } =
         &dead_letter.summary;
-    let Summary { attempted, traceparent, .. } = &dead_letter.summary;
+    let Summary { attempted, traceparent, part, .. } = &dead_letter.summary;
     let lines = [
         ("id", id.clone()),
         ("queue", queue.clone()),
@@ -60,8 +60,15 @@ fn shown(dead_letter: &DeadLetter) -> String {
         ("digest", digest.clone().unwrap_or_default()),
         ("reason", reason.clone()),
     ];
+    let part = part.as_ref().map(|part| ("incomplete", format!("this is {part}, and others are missing")));
+    let messages = dead_letter.messages.iter().map(|id| ("message", id.clone()));
     let attributes = dead_letter.attributes.iter().map(|it| (it.name.as_str(), it.value.to_string()));
-    let lines = lines.into_iter().chain(attributes).map(|(name, value)| format!("{name:<16}{value}\n"));
+    let lines = lines
+        .into_iter()
+        .chain(part)
+        .chain(messages)
+        .chain(attributes)
+        .map(|(name, value)| format!("{name:<16}{value}\n"));
     let readable = dead_letter.readable();
     let body = serde_json::from_str::<&RawValue>(&readable).ok().filter(|body| body.get() != "null");
     let body = body.and_then(|body| pretty(body).ok()).unwrap_or(readable);

@@ -2,13 +2,12 @@
 //! rest in place.
 
 use super::list;
-use super::select::Selection;
+use super::select::{Listed, Selection};
 use crate::cli::operator::{Operator, rows, text};
 use crate::cli::{FAILED, UNUSABLE, print};
 use anyhow::Result;
 use clap::Args;
-use host_adapters_delivery::dead_letter::Summary;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -59,13 +58,14 @@ pub(super) async fn discard(options: Discard) -> Result<ExitCode> {
 /// How many dead letters had each outcome.
 type Counts = BTreeMap<String, u64>;
 
-async fn work(operator: &Operator, what: &str, mut dead_letters: Vec<Summary>, rate: u32) -> Result<ExitCode> {
-    dead_letters.sort_by(|one, other| one.queue.cmp(&other.queue));
+async fn work(operator: &Operator, what: &str, mut dead_letters: Vec<Listed>, rate: u32) -> Result<ExitCode> {
+    dead_letters.sort_by(|one, other| one.summary.queue.cmp(&other.summary.queue));
     let mut pace = interval(Duration::from_secs(1) * AT_ONCE / rate);
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut counts = Counts::new();
-    for some in
-        dead_letters.chunk_by(|one, next| one.queue == next.queue).flat_map(|some| some.chunks(AT_ONCE as usize))
+    for some in dead_letters
+        .chunk_by(|one, next| one.summary.queue == next.summary.queue)
+        .flat_map(|some| some.chunks(AT_ONCE as usize))
     {
         pace.tick().await;
         let worked = work_on(operator, what, some, &mut counts).await;
@@ -80,11 +80,12 @@ async fn work(operator: &Operator, what: &str, mut dead_letters: Vec<Summary>, r
     Ok(if bad { ExitCode::from(FAILED) } else { ExitCode::SUCCESS })
 }
 
-async fn work_on(operator: &Operator, what: &str, dead_letters: &[Summary], counts: &mut Counts) -> Result<()> {
-    let queue = dead_letters.first().map(|dead_letter| &dead_letter.queue);
-    let ids: Vec<_> = dead_letters.iter().map(|dead_letter| &dead_letter.id).collect();
+async fn work_on(operator: &Operator, what: &str, dead_letters: &[Listed], counts: &mut Counts) -> Result<()> {
+    let queue = dead_letters.first().map(|dead_letter| &dead_letter.summary.queue);
+    let ids: Vec<_> = dead_letters.iter().flat_map(|dead_letter| &dead_letter.ids).collect();
     let answer = operator.expect(&format!("dead-letters/{what}"), &json!({"queue": queue, "ids": ids})).await?;
-    for outcome in rows(&answer, "outcomes") {
+    let outcomes = rows(&answer, "outcomes");
+    for outcome in dead_letters.iter().filter_map(|dead_letter| outcome_of(dead_letter, outcomes)) {
         let (id, name) = (text(outcome, "id"), text(outcome, "outcome"));
         match name.as_str() {
             "kept" => eprintln!("{id} stays: {}", text(outcome, "why")),
@@ -94,6 +95,13 @@ async fn work_on(operator: &Operator, what: &str, dead_letters: &[Summary], coun
         *counts.entry(name).or_default() += 1;
     }
     Ok(())
+}
+
+/// What became of a dead letter. If it is in parts, the outcome of one that is still there counts.
+fn outcome_of<'a>(dead_letter: &Listed, outcomes: &'a [Value]) -> Option<&'a Value> {
+    let its: Vec<&Value> = outcomes.iter().filter(|outcome| dead_letter.ids.contains(&text(outcome, "id"))).collect();
+    let with = |name: &str| its.iter().find(|outcome| text(outcome, "outcome") == name);
+    with("kept").or_else(|| with("missing")).or(its.first()).copied()
 }
 
 fn tell(counts: &Counts) -> std::io::Result<()> {

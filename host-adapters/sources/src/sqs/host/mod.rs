@@ -234,12 +234,14 @@ impl Poller {
         Ended::Drained
     }
 
-    /// The batch of the next call. A probe uses messages other than the refused ones, if there are any.
+    /// The batch of the next call. A probe uses messages other than the refused ones, if there are any and the refused ones
+    /// may still wait.
     async fn next(&self, permit: &Permit<'_>, hands: &mut Hands<'_>, drain: &Drain) -> Vec<InFlightMessage> {
         if let Some(batch) = hands.batches.pop() {
             return batch;
         }
-        let others = if permit.is_probe() { self.others(hands, drain).await } else { Vec::new() };
+        let uses_others = permit.is_probe() && !hands.refused.is_due(&self.settler.expiry);
+        let others = if uses_others { self.others(hands, drain).await } else { Vec::new() };
         if others.is_empty() {
             return hands.refused.take_kept();
         }
@@ -311,7 +313,7 @@ impl Hands<'_> {
             batch
         });
         if outcome.is_suspected {
-            self.refused.add(std::mem::take(&mut keep), &mut changes, &settler.attempts);
+            self.refused.add(std::mem::take(&mut keep), &mut changes, &settler.attempts, &settler.expiry);
         } else if outcome.outage.is_none() {
             changes.show(self.refused.take_aside());
         }

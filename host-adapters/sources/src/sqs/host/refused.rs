@@ -3,6 +3,7 @@
 //! counts receives, and an outage may last for days.
 
 use super::attempts::Attempts;
+use super::expiry::Expiry;
 use super::heartbeat::InFlightMessage;
 use super::settle::Changes;
 use std::time::Duration;
@@ -32,6 +33,11 @@ impl Refused {
         &mut self.kept
     }
 
+    /// Whether a message that is kept may not wait any longer: then only another call can give it up in time.
+    pub fn is_due(&self, expiry: &Expiry) -> bool {
+        self.kept.iter().any(|message| expiry.may_wait(message).is_zero())
+    }
+
     /// Takes the messages that are kept, to hand them over again.
     pub fn take_kept(&mut self) -> Vec<InFlightMessage> {
         std::mem::take(&mut self.kept)
@@ -43,8 +49,14 @@ impl Refused {
     }
 
     /// Keeps a refused batch in flight, or sets it aside if there is one already. A FIFO queue keeps its order either way,
-    /// because an invisible message blocks its group.
-    pub fn add(&mut self, batch: Vec<InFlightMessage>, changes: &mut Changes, attempts: &Attempts) {
+    /// because an invisible message blocks its group. What is set aside is received again before its queue drops it.
+    pub fn add(
+        &mut self,
+        batch: Vec<InFlightMessage>,
+        changes: &mut Changes,
+        attempts: &Attempts,
+        expiry: &Expiry,
+    ) {
         if self.kept.is_empty() {
             self.kept = batch;
             return;
@@ -52,7 +64,7 @@ impl Refused {
         let now = Instant::now();
         self.aside.retain(|(_, until)| *until > now);
         for message in batch {
-            let hidden = message.at_most(ASIDE);
+            let hidden = message.at_most(ASIDE.min(expiry.may_wait(&message)));
             changes.hide(message.receipt.clone(), hidden);
             self.aside.push((message.receipt, now + hidden));
             attempts.keep(message.event.id, message.attempts_ms);

@@ -1,12 +1,12 @@
 //! Queues with SQS's semantics: visibility, receipts, receive counts, redrive (docs/delivery.md, 3).
 
 use super::{EPOCH_MS, Faults, rounded_ms};
-use host_adapters_platform::limits::message::MAX_MESSAGE_BYTES;
+use host_adapters_platform::limits::message::{MAX_MESSAGE_BYTES, bytes};
 use host_adapters_platform::{Depth, QueueBackend, Received, Result, fifo};
 use host_adapters_records::queue::Message;
 use host_adapters_records::{Error, ErrorKind};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -35,6 +35,7 @@ pub struct ModelQueues {
     changed: Notify,
     began: Instant,
     max_receive_count: AtomicU32,
+    most_bytes: AtomicUsize,
     ids: AtomicU64,
 }
 
@@ -68,6 +69,7 @@ impl ModelQueues {
             changed,
             began,
             max_receive_count: AtomicU32::new(3),
+            most_bytes: AtomicUsize::new(MAX_MESSAGE_BYTES),
             ids: AtomicU64::new(0),
         }
     }
@@ -75,6 +77,11 @@ impl ModelQueues {
     /// After this many receives a message goes to its DLQ; 3 by default.
     pub fn redrive_after(&self, max_receive_count: u32) {
         self.max_receive_count.store(max_receive_count, Ordering::Relaxed);
+    }
+
+    /// The size of the largest message; 1 MiB by default.
+    pub fn takes_at_most(&self, bytes: usize) {
+        self.most_bytes.store(bytes, Ordering::Relaxed);
     }
 
     /// Sends bodies now; their ids are `m1`, `m2` and so on.
@@ -200,8 +207,8 @@ impl QueueBackend for ModelQueues {
             assert!(message.attributes.len() <= 10, "too many attributes");
             assert!(message.attributes.iter().all(|it| !it.value.is_empty()), "an empty attribute");
             assert_eq!(fifo::is_fifo(queue), message.group_id.is_some(), "groups are those of FIFO queues");
-            if message.body.len() > MAX_MESSAGE_BYTES {
-                return Err(Error::new(ErrorKind::Invalid, "message larger than 1 MiB"));
+            if bytes(&message) > self.most_bytes.load(Ordering::Relaxed) {
+                return Err(Error::new(ErrorKind::Invalid, "message larger than the queue's maximum"));
             }
             let id = self.store(queue, message);
             self.log(queue, Request::Sent(id.clone()));

@@ -171,6 +171,14 @@ impl ModelStreams {
         }
     }
 
+    /// A change with these images, of which the new one is `new`.
+    pub fn put_images(&self, shard: &str, sequence: u64, old: String, new: String) {
+        self.put_image(shard, sequence, new);
+        if let Some(change) = self.lock().get_mut(shard).unwrap().records.last_mut() {
+            change.old_image = Some(old);
+        }
+    }
+
     /// Changes of as many different items.
     pub fn put_range(&self, shard: &str, sequences: std::ops::Range<u64>) {
         self.put(shard, sequences.map(|sequence| (sequence, format!("item-{sequence}"))));
