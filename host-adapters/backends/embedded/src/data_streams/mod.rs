@@ -94,13 +94,18 @@ impl DataStreamBackend for DataStreams {
             records.into_iter().zip(good).filter_map(|(record, is_good)| is_good.then_some(record)).peekable();
         while records.peek().is_some() {
             let job: Vec<DataRecord> = records.by_ref().take(RECORDS_PER_JOB).collect();
-            let (count, clock, target, wake) = (job.len(), self.0.clock.clone(), stream.clone(), stream.clone());
+            let (clock, target, wake) = (self.0.clock.clone(), stream.clone(), stream.clone());
             let put = move |conn: &Connection| target.put(conn, &job, clock.now_ms());
             match store.write(put, move |_| wake.wake.now()).await {
                 Ok(sequences) => {
                     sequences.into_iter().zip(places.by_ref()).for_each(|(sequence, place)| *place = Ok(sequence))
                 }
-                Err(error) => places.by_ref().take(count).for_each(|place| *place = Err(error.clone())),
+                Err(error) => {
+                    // None of the later records is put: a caller that puts the failed ones again would put them behind
+                    // later ones of their keys.
+                    places.by_ref().for_each(|place| *place = Err(error.clone()));
+                    break;
+                }
             }
         }
         drop(places);
