@@ -22,8 +22,9 @@ use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// Most records of a read.
-const READ_RECORDS: usize = 1_000;
+/// Most records of a read. DynamoDB and Kinesis return more, so that their few reads a second suffice; here a read costs
+/// no round trip, and the pages that are read ahead stay small in every shard.
+const READ_RECORDS: usize = 250;
 /// Most records that one job of the writer puts, so that thousands do not delay other jobs.
 const RECORDS_PER_JOB: usize = 256;
 
