@@ -17,7 +17,7 @@ pub struct Compared {
     /// Which of them is the payload; empty if none is.
     pub(crate) payload: &'static str,
     /// The record of an event, with the images of a change if they are asked for; `None` if there is no such record.
-    pub(crate) record: for<'e> fn(&'e Event, bool) -> Option<Record<'e>>,
+    pub(crate) record: fn(&Event, bool) -> Option<Record<'_>>,
 }
 
 /// A record as a pattern sees it.
