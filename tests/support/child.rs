@@ -62,6 +62,11 @@ impl Child {
         Self { http: url("http"), gateway: url("gateway"), process, _stdout: stdout }
     }
 
+    /// Kills the process, as `kill -9` does, and waits until it is gone.
+    pub async fn kill(mut self) {
+        self.process.kill().await.unwrap();
+    }
+
     /// The id of the process.
     pub fn id(&self) -> u32 {
         self.process.id().expect("the host runs until this is dropped")

@@ -15,8 +15,8 @@ pub struct Options {
     /// Python 3.11 with venv, and npm.
     #[arg(long)]
     servers: bool,
-    /// Also run the slow tests: long demos under faults, a crash at more of the durable steps, swaps under load, the
-    /// documents' own examples added to a copy of the project, `dev`.
+    /// Also run the slow tests: long demos under faults, a crash at more of the durable steps, a host that is killed while
+    /// it reads a scored file, swaps under load, the documents' own examples added to a copy of the project, `dev`.
     #[arg(long)]
     slow: bool,
     /// Also run all of that, and what takes too long for most changes: the whole demo with kills, a crash at every
@@ -128,6 +128,6 @@ fn on_servers(filter: &[&str]) -> Command {
 /// features, and Cargo would compile them again.
 fn test(filter: &[&str]) -> Command {
     let mut test = build::cargo(Linting::On);
-    test.args(["test", "--release", "--locked", "--workspace", "--all-targets", "--"]).args(filter);
+    test.args(["test", "--release", "--locked", "--workspace", "--all-targets", "--no-fail-fast", "--"]).args(filter);
     test
 }

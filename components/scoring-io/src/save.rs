@@ -107,8 +107,9 @@ impl Round {
     }
 
     async fn write(&mut self, table: &impl Table) {
-        let changes: Vec<_> = self.updates.iter().map(|(change, ..)| change.clone()).collect();
-        let results = calls::each(&changes, async |changes| table.update(changes).await).await;
+        let changes: Vec<_> = self.updates.iter().map(|(change, ..)| change).collect();
+        let update = async |changes: Vec<&Change>| table.update(changes.into_iter().cloned().collect()).await;
+        let results = calls::each(&changes, update).await;
         for ((_, index, is_last), result) in self.updates.iter().zip(results) {
             match result.unwrap_or_else(Some) {
                 None if *is_last => _ = self.settled.insert(*index, Disposition::Ack),
@@ -117,8 +118,9 @@ impl Round {
                 Some(error) => _ = self.settled.insert(*index, error.disposition()),
             }
         }
-        let keys: Vec<_> = self.removals.keys().cloned().collect();
-        let results = calls::each(&keys, async |keys| table.remove(keys).await).await;
+        let keys: Vec<_> = self.removals.keys().collect();
+        let remove = async |keys: Vec<&Key>| table.remove(keys.into_iter().cloned().collect()).await;
+        let results = calls::each(&keys, remove).await;
         for (jobs, result) in self.removals.values().zip(results) {
             if let Some(error) = result.unwrap_or_else(Some) {
                 self.settled.extend(jobs.iter().map(|index| (*index, error.disposition())));
@@ -127,8 +129,9 @@ impl Round {
     }
 
     async fn read(&mut self, table: &impl Table, read: &mut Read) {
-        let keys: Vec<_> = self.reads.keys().cloned().collect();
-        let items = calls::each(&keys, async |keys| table.read(keys).await).await;
+        let keys: Vec<_> = self.reads.keys().collect();
+        let read_keys = async |keys: Vec<&Key>| table.read(keys.into_iter().cloned().collect()).await;
+        let items = calls::each(&keys, read_keys).await;
         for ((key, jobs), item) in std::mem::take(&mut self.reads).into_iter().zip(items) {
             match item {
                 Ok(item) => _ = read.insert(key, item),

@@ -9,7 +9,7 @@ const PER_CALL: usize = 500;
 const CALLS: usize = 4;
 
 /// Makes calls about all parts, and returns the result of each. A call that can never succeed is halved until the part
-/// that is wrong stands alone.
+/// that is wrong stands alone. The parts are copied for each call: pass references to large ones.
 pub async fn each<T: Clone, R>(
     parts: &[T],
     call: impl AsyncFn(Vec<T>) -> Result<Vec<R>, Error>,

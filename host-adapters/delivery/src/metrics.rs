@@ -13,6 +13,7 @@ pub fn describe() {
     metrics::describe_counter!(RETRIED, "Records to be delivered again");
     metrics::describe_counter!(REJECTED, "Records that can never succeed, by class of reason");
     metrics::describe_counter!(SKIPPED, "Records done without effect because they were overtaken, by class of reason");
+    metrics::describe_counter!(FILTERED, "Records that a worker did not get because of its source's filter");
     metrics::describe_counter!(DEAD_LETTERED, "Records sent to a dead letter queue");
     metrics::describe_histogram!(BATCH_SIZE, "Records per call");
     metrics::describe_histogram!(
@@ -43,6 +44,7 @@ const ACKED: &str = "registration_acked_total";
 const RETRIED: &str = "registration_retried_total";
 const REJECTED: &str = "registration_rejected_total";
 const SKIPPED: &str = "registration_skipped_total";
+const FILTERED: &str = "registration_filtered_total";
 const DEAD_LETTERED: &str = "registration_dead_lettered_total";
 const BATCH_SIZE: &str = "registration_batch_size";
 /// By worker, source (`http` for requests) and outcome.
@@ -145,6 +147,12 @@ impl Meter {
     /// Counts a skipped record, which a newer one supersedes.
     pub fn skipped(&self, reason: &str) {
         self.count(SKIPPED, reason);
+    }
+
+    /// Counts records that the source's filter does not match.
+    pub fn filtered(&self, records: usize) {
+        let (worker, source) = (self.worker.clone(), self.source.clone());
+        counter!(FILTERED, "worker" => worker, "source" => source).increment(records as u64);
     }
 
     fn count(&self, name: &'static str, reason: &str) {

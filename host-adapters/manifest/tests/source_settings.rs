@@ -128,6 +128,44 @@ fn d4_20__the_time_is_there_with_at_timestamp_and_only_then() {
 }
 
 #[test]
+fn d4_25__a_filter_is_checked() {
+    for (kind, right) in [
+        ("dynamodb-stream", r##"filter = { dynamodb.Keys.sk.S = [{ prefix = "USER#" }], eventName = ["INSERT"] }"##),
+        (
+            "dynamodb-stream",
+            r#"filter = '{"$or": [{"dynamodb": {"OldImage": {"n": {"NULL": [true]}}}}, {"eventName": ["REMOVE"]}]}'"#,
+        ),
+        ("kinesis", "filter = { data.rank = [0] }"),
+        ("kinesis", r#"filter = { data = [{ prefix = "rank" }] }"#),
+    ] {
+        assert_eq!(diagnostics(kind, right), [""; 0], "{right}");
+    }
+    for (kind, wrong, expected) in [
+        (
+            "dynamodb-stream",
+            "filter = { dynamodb.Keys.sk.S = \"x\" }",
+            "`dynamodb.Keys.sk.S` of the filter: it must be a list",
+        ),
+        (
+            "dynamodb-stream",
+            "filter = { Keys.sk = [\"x\"] }",
+            "the filter names \"Keys\"; there is \"dynamodb\", \"eventName\", \"userIdentity\"",
+        ),
+        (
+            "dynamodb-stream",
+            "filter = '{\"$or\": [{\"eventName\": [\"INSERT\"]}, {\"a\": [1]}]}'",
+            "the filter names \"a\"",
+        ),
+        ("kinesis", "filter = { partitionKey = [\"x\"] }", "the filter names \"partitionKey\"; there is \"data\""),
+        ("kinesis", "filter = {}", "the filter: it is empty"),
+        ("kinesis", "filter = 7", "filter is not JSON"),
+    ] {
+        let said = diagnostics(kind, wrong);
+        assert!(said.len() == 1 && said[0].starts_with(expected), "{wrong}: {said:?}");
+    }
+}
+
+#[test]
 fn a_stream_is_declared() {
     let said = diagnostics("kinesis", "batch_size = 1");
     assert_eq!(said, [""; 0]);

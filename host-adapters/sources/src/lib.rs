@@ -20,6 +20,8 @@ mod canned;
 #[cfg(feature = "host")]
 mod context;
 #[cfg(feature = "host")]
+mod filter;
+#[cfg(feature = "host")]
 mod host;
 pub mod lambda;
 #[cfg(feature = "host")]
@@ -29,6 +31,8 @@ mod ordered;
 pub use canned::{CannedEvent, Records};
 #[cfg(feature = "host")]
 pub use context::{SharedStreams, SourceContext, SourceStores};
+#[cfg(feature = "host")]
+pub use filter::{Compared, RecordFilter};
 #[cfg(feature = "host")]
 pub use host::*;
 

@@ -7,7 +7,7 @@ use host_adapters_delivery::call::Invoker;
 use host_adapters_delivery::dead_letter::DeadLetterSink;
 use host_adapters_delivery::drain::{Drain, Ended};
 use host_adapters_delivery::split::Policy;
-use host_adapters_delivery::stream::{OrderedStreams, Patience, Rules, Start, StreamConsumer};
+use host_adapters_delivery::stream::{OrderedStreams, Patience, Rules, Start, StreamConsumer, Wanted};
 use serde_json::{Map, Value as Json, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -123,6 +123,8 @@ pub(crate) struct OrderedStream {
     pub(crate) stream: String,
     pub(crate) streams: Arc<OrderedStreams>,
     pub(crate) start: Start,
+    /// Which records the worker gets; `None` for all.
+    pub(crate) wanted: Option<Wanted>,
     pub(crate) dead_letter_queue: String,
     /// Lambda's name of this kind of source in the envelope of a dead letter.
     pub(crate) batch_info: &'static str,
@@ -138,7 +140,7 @@ struct OrderedSource {
 impl OrderedStream {
     /// Connects the stream to `context.worker`.
     pub(crate) fn source(self, context: &SourceContext) -> Arc<dyn Source> {
-        let Self { source, stream, streams, start, dead_letter_queue, batch_info, delivery } = self;
+        let Self { source, stream, streams, start, wanted, dead_letter_queue, batch_info, delivery } = self;
         let invoker =
             Invoker::new(&context.worker, source.clone(), context.dispatch.clone()).with_clock(context.clock.clone());
         let breakers = CircuitBreakers::new(&source, &context.backoff, &invoker.meter.paused);
@@ -159,6 +161,7 @@ impl OrderedStream {
             streams,
             stream,
             start,
+            wanted,
             slices: delivery.slices,
             intake: breakers.intake.clone(),
             rules: Arc::new(rules),

@@ -54,7 +54,12 @@ async fn case_05_a_record_that_no_worker_can_be_handed_is_counted_and_said() {
         "DescribeStream" => Ok(json!({"StreamDescription": {"Shards": [{"ShardId": "only"}]}})),
         "GetShardIterator" => Ok(json!({"ShardIterator": "first"})),
         "GetRecords" if before == 0 => {
-            Ok(json!({"Records": [foreign("1"), foreign("2"), record("3")], "NextShardIterator": "next"}))
+            // An entry's change, which no filter of spin.toml leaves out.
+            let mut entry = record("3");
+            for item in ["Keys", "NewImage"] {
+                entry["dynamodb"][item]["sk"]["S"] = "USER#3".into();
+            }
+            Ok(json!({"Records": [foreign("1"), foreign("2"), entry], "NextShardIterator": "next"}))
         }
         "GetRecords" => Ok(json!({"Records": [], "NextShardIterator": "next"})),
         _ => Ok(json!({})),

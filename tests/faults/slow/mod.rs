@@ -1,3 +1,4 @@
 //! Tests that take long.
 
 mod failpoints;
+mod scored_file;

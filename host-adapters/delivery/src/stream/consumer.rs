@@ -7,6 +7,7 @@ use super::plan::ShardPlan;
 use super::shard::{ReadEnd, ShardConsumer};
 use crate::circuit_breaker::CircuitBreaker;
 use crate::drain::{Drain, Ended};
+use crate::event::Event;
 use crate::key_slice::Rules;
 use host_adapters_platform::{Checkpoint, Position, Result, Shard};
 use host_adapters_records::ErrorKind;
@@ -24,6 +25,9 @@ pub enum Start {
     At(u64),
 }
 
+/// Whether a record is for the worker, by the filter of its source.
+pub type Wanted = Arc<dyn Fn(&Event) -> bool + Send + Sync>;
+
 /// Feeds a worker from a stream.
 pub struct StreamConsumer {
     /// The streams of the store, shared with the other workers of this host.
@@ -32,6 +36,8 @@ pub struct StreamConsumer {
     pub stream: String,
     /// Where to begin.
     pub start: Start,
+    /// Which records are for the worker; `None` for all. The others are settled when they are read.
+    pub wanted: Option<Wanted>,
     /// Most batches of one shard that are delivered at the same time.
     pub slices: usize,
     /// Open while the stream, its leases or its checkpoints cannot be reached.

@@ -20,7 +20,7 @@ mod shared_reader;
 mod window;
 
 pub use super::key_slice::{Patience, Rules};
-pub use consumer::{Start, StreamConsumer};
+pub use consumer::{Start, StreamConsumer, Wanted};
 
 use crate::event::{Attribute, Event};
 use host_adapters_platform::{LeaseTable, Position, Result, Shard, ShardPage, ShardReader};

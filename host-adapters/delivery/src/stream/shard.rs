@@ -162,7 +162,8 @@ impl ShardConsumer {
         }
     }
 
-    /// Gives records to the slices of their keys; waits while a slice is full. False on drain.
+    /// Gives records to the slices of their keys, and settles those that are not for the worker; waits while a slice is
+    /// full. False on drain.
     async fn hand_on(
         &self,
         events: &[Arc<Event>],
@@ -170,14 +171,23 @@ impl ShardConsumer {
         senders: &[mpsc::Sender<Vec<Record>>],
     ) -> bool {
         let mut portions: Vec<Vec<Record>> = senders.iter().map(|_| Vec::new()).collect();
+        let mut filtered = Vec::new();
         for (place, event) in events.iter().enumerate() {
             let sequence = event.sequence();
             // A page holds whole records: what is packed into one comes together.
             let is_last = events.get(place + 1).is_none_or(|next| next.sequence() != sequence);
             let ticket = checkpointer.add(is_last.then_some(sequence), event.time_ms);
+            if self.consumer.wanted.as_ref().is_some_and(|is_wanted| !is_wanted(event)) {
+                filtered.push(ticket);
+                continue;
+            }
             if let Some(portion) = portions.get_mut(slice_of(event, senders.len())) {
                 portion.push(Record::new(ticket, event.clone()));
             }
+        }
+        if !filtered.is_empty() {
+            self.consumer.rules.invoker.meter.filtered(filtered.len());
+            checkpointer.settle(filtered);
         }
         self.measure(checkpointer);
         for (sender, portion) in senders.iter().zip(portions).filter(|(_, portion)| !portion.is_empty()) {

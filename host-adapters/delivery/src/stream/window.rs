@@ -2,15 +2,18 @@
 
 use crate::event::Event;
 use host_adapters_platform::Position;
+use host_adapters_records::Weight;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// Most pages and bytes of payload that a shard's window holds. A worker that falls further behind has pages read
-/// again.
+/// Most pages and bytes of events that a shard's window holds. A worker that falls further behind has pages read again:
+/// one that is slower than the others for a whole backlog (its service has a rate limit) leaves any window, so a larger
+/// one would only be full for longer, in every shard.
 const MOST_PAGES: usize = 64;
-const MOST_BYTES: usize = 2 * 1024 * 1024;
-/// Pages that stay whatever their size, so that pages which were read ahead are not dropped before they are used.
-const LEAST_PAGES: usize = 3;
+const MOST_BYTES: usize = 512 * 1024;
+/// Pages that stay whatever their size: those that were read ahead are not dropped before they are used, nor the page of
+/// the worker that is furthest ahead, and the one before it, before the workers beside it have taken them.
+const LEAST_PAGES: usize = 4;
 
 /// Identifies a worker that reads the shard.
 pub(super) type Subscriber = u64;
@@ -33,7 +36,7 @@ impl Page {
     }
 
     fn bytes(&self) -> usize {
-        self.events.iter().map(|event| event.payload.len()).sum()
+        self.events.iter().map(|event| bytes_of(event)).sum()
     }
 
     /// The number of its events before a position; `None` if the position is outside, or at the end of a page that has
@@ -46,6 +49,14 @@ impl Page {
         let behind = self.events.iter().rposition(|event| event.sequence() == sequence)? + 1;
         (behind < self.events.len() || self.next.is_none()).then_some(behind)
     }
+}
+
+/// The memory that an event takes, about. A score's payload is a third of it.
+fn bytes_of(event: &Event) -> usize {
+    let Event { id, source, ordering_key, payload, attributes, correlation_id, traceparent, .. } = event;
+    let names = id.len() + source.len() + correlation_id.len();
+    let rest = [ordering_key, traceparent].into_iter().flatten().map(String::len).sum::<usize>();
+    size_of::<Event>() + payload.len() + attributes.weight() + names + rest
 }
 
 /// The rest of a page, from a position on.
@@ -151,7 +162,7 @@ impl Window {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Payload;
+    use crate::event::{Attribute, Payload};
 
     fn after(sequence: u64) -> Position {
         Position::After(sequence.to_string())
@@ -217,9 +228,27 @@ mod tests {
         }
         assert_eq!(window.pages.len(), MOST_PAGES);
         for first in 1_000..1_100 {
-            window.push(&page(first, first, 256 * 1024));
+            window.push(&page(first, first, 64 * 1024));
         }
-        assert_eq!((window.pages.len(), window.bytes), (8, MOST_BYTES));
+        assert_eq!(window.pages.len(), 7, "with what is around them, eight payloads are more than MOST_BYTES");
+        assert!(window.bytes > 7 * 64 * 1024 && window.bytes <= MOST_BYTES, "{}", window.bytes);
         assert!(found(&window, 1_098).is_some() && found(&window, 999).is_none(), "the newest are kept");
+    }
+    /// As a score has it: 330 bytes of payload.
+    #[test]
+    fn the_whole_event_counts() {
+        let scores = page(1, 100, 330);
+        let attribute = |name: &str| Attribute::text(name, "x".repeat(50));
+        let event = |event: &Arc<Event>| {
+            let attributes = ["shardId", "parentShardId", "partitionKey"].map(attribute).into();
+            Arc::new(Event { attributes, ordering_key: Some("x".repeat(50)), ..Event::clone(event) })
+        };
+        let whole = Page {
+            from: scores.from.clone(),
+            events: scores.events.iter().map(event).collect(),
+            next: scores.next.clone(),
+            is_full: false,
+        };
+        assert!(whole.bytes() > 100 * (330 + size_of::<Event>() + 3 * size_of::<Attribute>() + 4 * 50));
     }
 }

@@ -58,7 +58,9 @@ fn sources_are_those_of_the_documents() {
             dead_letter_queue: Some(dlq.to_owned()),
             ..DynamodbStreamConfig::new("demand-table")
         };
-        vec![SourceConfig::DynamodbStream(stream)]
+        // Changes of entries, and not those of scores, counts and progress.
+        let pattern = r##"{"dynamodb":{"Keys":{"sk":{"S":[{"prefix":"USER#"}]}}}}"##;
+        vec![SourceConfig::DynamodbStream(stream.filtered(pattern).unwrap())]
     };
     assert_eq!(app.components["enqueue-entries"].sources, stream("enqueueEntriesDlq"));
     assert_eq!(app.components["mark-assigned-codes"].sources, stream("markAssignedCodesDlq"));

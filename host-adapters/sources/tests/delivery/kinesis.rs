@@ -97,6 +97,15 @@ rows! {
         assert!(dead_letter.body.contains("KinesisBatchInfo"), "{}", dead_letter.body);
     }
 
+    /// Data that is not text matches no pattern.
+    d4_25__a_packed_record_is_passed_when_its_filter_matches_none_of_its_parts {
+        let world = three_in_one(ack_all);
+        start(&world, plain().filtered(r#"{"data": [{"exists": true}]}"#).unwrap());
+        world.at(5.0).await;
+        assert!(delivered(&world).is_empty());
+        assert_eq!(world.streams.position("s"), at(4));
+    }
+
     d4_20__a_worker_begins_with_the_first_record_of_a_time {
         let world = World::new(ack_all);
         for shard in ["a", "b"] {

@@ -113,6 +113,19 @@ rows! {
         assert_eq!((of("received_total"), of("dead_lettered_total")), (Some(6.0), Some(1.0)));
     }
 
+    d10_1__records_that_do_not_match_the_filter_are_counted {
+        let measured = Measured::default();
+        let _recording = metrics::set_default_local_recorder(&measured);
+        let world = World::new(crate::model::ack_all);
+        world.streams.open("s", None);
+        world.streams.put_range("s", 0..5);
+        let config = DynamodbStreamConfig::new("t").filtered(r#"{"dynamodb": {"Keys": {"pk": {"S": ["item-2"]}}}}"#);
+        world.start(SourceConfig::DynamodbStream(config.unwrap()));
+        world.at(2.0).await;
+        let of = |name: &str| measured.get(&format!("{name}{{worker=save-entries,source=dynamodb-stream:t}}"));
+        assert_eq!((of("filtered_total"), of("received_total"), of("acked_total")), (Some(4.0), Some(1.0), Some(1.0)));
+    }
+
     /// Of an execution that fails once, waits once, and takes a second in the end; and of one that fails for good.
     d10_1__the_age_of_an_execution_is_measured_when_it_has_ended {
         let measured = Measured::default();

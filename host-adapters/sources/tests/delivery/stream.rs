@@ -97,6 +97,35 @@ rows! {
         assert_eq!(delivered(&world), [name(4)]);
     }
 
+    d4_25__a_worker_gets_what_its_filter_matches_and_the_checkpoint_passes_the_rest {
+        let world = World::new(ack_all);
+        for shard in ["s", "t"] {
+            world.streams.open(shard, None);
+        }
+        world.streams.put_range("s", 0..5);
+        world.streams.put_range("t", 10..13);
+        // A batch window, which only the records that match open.
+        let config = DynamodbStreamConfig { batch_window_secs: 5, ..plain() };
+        start(&world, config.filtered(r#"{"dynamodb": {"Keys": {"pk": {"S": ["item-1", "item-3"]}}}}"#).unwrap());
+        world.at(2.0).await;
+        assert!(delivered(&world).is_empty());
+        assert_eq!((world.streams.position("s"), world.streams.position("t")), (at(0), at(12)));
+        world.at(8.0).await;
+        assert_eq!(delivered(&world), [name(1), name(3)]);
+        assert_eq!((world.worker.calls().len(), world.streams.position("s")), (1, at(4)));
+    }
+
+    d4_25__images_are_compared_with_their_type_tags {
+        let world = World::new(ack_all);
+        world.streams.open("s", None);
+        world.streams.put_range("s", 0..5);
+        let pattern = r#"{"dynamodb": {"NewImage": {"n": {"N": ["2"]}}}, "eventName": ["MODIFY"]}"#;
+        start(&world, plain().filtered(pattern).unwrap());
+        world.at(2.0).await;
+        assert_eq!(delivered(&world), [name(2)]);
+        assert_eq!(world.streams.position("s"), at(4));
+    }
+
     /// The record says itself what the service knows: here, who removed the item.
     d4_16__case_07_a_change_is_handed_over_with_all_that_its_source_knows {
         let world = World::new(ack_all);

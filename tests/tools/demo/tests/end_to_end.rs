@@ -124,7 +124,8 @@ fn a_host_killed_from_outside_is_restarted_and_loses_nothing() {
     let data = folder.path().join("data");
     let mut demo = command(&["--registrations", "3000", "--seed", "51", "--data-dir", data.to_str().unwrap()]);
     let demo = demo.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let process_id = (0..600).find_map(|_| {
+    // It compiles the components first.
+    let process_id = (0..6_000).find_map(|_| {
         std::thread::sleep(std::time::Duration::from_millis(100));
         std::fs::read_to_string(data.join("host.pid")).ok()?.parse().ok()
     });

@@ -22,8 +22,9 @@ use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// Most records of a read.
-const READ_RECORDS: usize = 1_000;
+/// Most records of a read. DynamoDB and Kinesis return more, so that their few reads a second suffice; here a read costs
+/// no round trip, and the pages that are read ahead stay small in every shard.
+const READ_RECORDS: usize = 250;
 /// Most records that one job of the writer puts, so that thousands do not delay other jobs.
 const RECORDS_PER_JOB: usize = 256;
 
@@ -94,13 +95,18 @@ impl DataStreamBackend for DataStreams {
             records.into_iter().zip(good).filter_map(|(record, is_good)| is_good.then_some(record)).peekable();
         while records.peek().is_some() {
             let job: Vec<DataRecord> = records.by_ref().take(RECORDS_PER_JOB).collect();
-            let (count, clock, target, wake) = (job.len(), self.0.clock.clone(), stream.clone(), stream.clone());
+            let (clock, target, wake) = (self.0.clock.clone(), stream.clone(), stream.clone());
             let put = move |conn: &Connection| target.put(conn, &job, clock.now_ms());
             match store.write(put, move |_| wake.wake.now()).await {
                 Ok(sequences) => {
                     sequences.into_iter().zip(places.by_ref()).for_each(|(sequence, place)| *place = Ok(sequence))
                 }
-                Err(error) => places.by_ref().take(count).for_each(|place| *place = Err(error.clone())),
+                Err(error) => {
+                    // None of the later records is put: a caller that puts the failed ones again would put them behind
+                    // later ones of their keys.
+                    places.by_ref().for_each(|place| *place = Err(error.clone()));
+                    break;
+                }
             }
         }
         drop(places);

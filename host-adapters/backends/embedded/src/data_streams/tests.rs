@@ -1,6 +1,6 @@
 //! What only the embedded store does: shards change when the file is opened, and old records are dropped.
 
-use super::DataStreams;
+use super::{DataStreams, RECORDS_PER_JOB};
 use crate::Embedded;
 use host_adapters_platform::clock::Clock;
 use host_adapters_platform::{
@@ -131,6 +131,34 @@ async fn old_records_and_closed_shards_are_dropped_and_the_loss_is_told_once() {
         assert_eq!(read(&streams, &left[0].id, behind.clone()).await.0.len(), 20);
         assert_eq!(stream.dropped.lock().unwrap().len(), 2, "this and the one above");
     }
+}
+
+/// The second job of three fails.
+#[tokio::test]
+async fn a_call_that_fails_in_its_middle_puts_no_later_record() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), Clock::manual(1_000));
+    let (store, streams) = open(folder.path(), &clock, 1);
+    let record = |n: usize| DataRecord { partition_key: "fan-1".to_owned(), data: n.to_string().into_bytes() };
+    let records: Vec<_> = (0..3 * RECORDS_PER_JOB).map(record).collect();
+    let trigger = format!(
+        "CREATE TRIGGER fails BEFORE INSERT ON records WHEN CAST(new.data AS TEXT) = '{}'
+         BEGIN SELECT RAISE(ABORT, 'the disk is full'); END",
+        RECORDS_PER_JOB + 7
+    );
+    store.store.write(move |conn| conn.execute_batch(&trigger), |()| {}).await.unwrap();
+    let put = streams.put_records(STREAM, records.clone()).await.unwrap();
+    let is_put: Vec<bool> = put.iter().map(Result::is_ok).collect();
+    assert_eq!(is_put, (0..records.len()).map(|n| n < RECORDS_PER_JOB).collect::<Vec<_>>());
+
+    // What failed is put again, as every caller does it, and comes in its order.
+    store.store.write(|conn| conn.execute_batch("DROP TRIGGER fails"), |()| {}).await.unwrap();
+    let failed: Vec<_> = records.into_iter().zip(is_put).filter(|(_, is_put)| !is_put).map(|(it, _)| it).collect();
+    let again = streams.put_records(STREAM, failed).await.unwrap();
+    assert!(again.iter().all(Result::is_ok), "{again:?}");
+    let shard = streams.shards(STREAM).await.unwrap()[0].id.clone();
+    let texts: Vec<_> =
+        read(&streams, &shard, Position::TrimHorizon).await.0.into_iter().map(|(_, text)| text).collect();
+    assert_eq!(texts, (0..3 * RECORDS_PER_JOB).map(|n| n.to_string()).collect::<Vec<_>>());
 }
 
 #[tokio::test]

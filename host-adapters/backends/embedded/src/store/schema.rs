@@ -173,10 +173,13 @@ fn prepare_writer(conn: &Connection) -> rusqlite::Result<()> {
     conn.busy_timeout(std::time::Duration::from_secs(5))?;
     conn.set_prepared_statement_cache_capacity(64);
     // WAL with FULL: a commit is acknowledged after its fsync, so an acknowledged write survives a power cut. A
-    // checkpoint every 8,000 pages (32 MB) lets repeated writes of a page meet in the WAL.
+    // checkpoint every 8,000 pages (32 MB) lets repeated writes of a page meet in the WAL. The cache is 8 MB, as a
+    // reader's (a negative size is in KiB): any lasting load fills it, and it stays full when the load is over. Changes,
+    // records and messages are appended, so few pages are needed again; one that no longer fits is read from the system's
+    // own cache, which is not the host's memory.
     conn.execute_batch(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 8000;
-         PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -32000; PRAGMA temp_store = MEMORY;",
+         PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -8000; PRAGMA temp_store = MEMORY;",
     )?;
     let version: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
     // Version 2 added no column, version 3 came with the table of executions, version 5 with those of data

@@ -1,5 +1,6 @@
 //! Changes of a table for `host-adapters events generate`.
 
+use super::tagged::tagged_map;
 use crate::canned::{ACCOUNT, CannedEvent, REGION, Records, check_numbers};
 use crate::kinesis::record;
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -159,30 +160,6 @@ impl Change {
         record.extend(fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
         Value::Object(record)
     }
-}
-
-fn tagged_map(item: &BTreeMap<String, &RawValue>) -> Result<Map<String, Value>, String> {
-    item.iter().map(|(name, value)| Ok((name.clone(), tagged(value)?))).collect()
-}
-
-/// A value with DynamoDB's type tag.
-fn tagged(value: &RawValue) -> Result<Value, String> {
-    let text = value.get();
-    Ok(match text.as_bytes().first() {
-        Some(b'{') => json!({ "M": tagged_map(&read(text)?)? }),
-        Some(b'[') => {
-            let values: Vec<&RawValue> = read(text)?;
-            json!({"L": values.into_iter().map(tagged).collect::<Result<Vec<_>, _>>()?})
-        }
-        Some(b'"') => json!({ "S": read::<String>(text)? }),
-        Some(b'n') => json!({"NULL": true}),
-        Some(b't' | b'f') => json!({ "BOOL": text == "true" }),
-        _ => json!({ "N": text }),
-    })
-}
-
-fn read<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, String> {
-    serde_json::from_str(json).map_err(|error| format!("the body cannot be read: {error}"))
 }
 
 #[cfg(test)]

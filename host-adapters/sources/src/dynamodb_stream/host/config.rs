@@ -1,10 +1,12 @@
 //! Settings of a DynamoDB stream source, as in `spin.toml`.
 
 use super::streams;
+use super::tagged::record_of;
+use crate::filter::{Compared, Record, RecordFilter};
 use crate::ordered::{OrderedStream, ordered_stream_settings, strict_order_rules};
 use crate::{Resource, Source, SourceContext, SourceSettings};
 use host_adapters_delivery::stream::Start;
-use host_adapters_event::source_name;
+use host_adapters_event::{Event, source_name};
 use host_adapters_platform::{Declared, DeclaredNames};
 use host_adapters_settings::{Fields, Words};
 use serde_json::{Map, Value as Json};
@@ -17,7 +19,18 @@ ordered_stream_settings! {
         pub table: String = String::new(), "the name of a table under [application.tool.host-adapters.tables]";
         /// Where a worker without a checkpoint begins.
         pub starting_position: StartingPosition = StartingPosition::TrimHorizon, ();
+        /// Which changes the worker gets, by a filter pattern of AWS Lambda, as in
+        /// `{ dynamodb.Keys.sk.S = [{ prefix = "USER#" }] }`; the others are settled. Without one it gets all.
+        pub filter: RecordFilter = RecordFilter::default(), COMPARED;
     }
+}
+
+/// Images, numbers and keys have DynamoDB's type tags, as in Lambda's events.
+const COMPARED: Compared =
+    Compared { members: &["dynamodb", "eventName", "userIdentity"], payload: "", record: lambda_record };
+
+fn lambda_record(event: &Event, with_images: bool) -> Option<Record<'_>> {
+    Some(Record { metadata: record_of(&event.payload, with_images)?.into(), payload: None })
 }
 
 /// Where to begin.
@@ -38,6 +51,14 @@ impl DynamodbStreamConfig {
     /// The default settings for `table`.
     pub fn new(table: &str) -> Self {
         Self { table: table.to_owned(), ..Self::default() }
+    }
+
+    /// The same with a filter.
+    ///
+    /// # Errors
+    /// The fault of the pattern.
+    pub fn filtered(self, pattern: &str) -> Result<Self, String> {
+        Ok(Self { filter: RecordFilter::compile(pattern, COMPARED)?, ..self })
     }
 }
 
@@ -82,6 +103,7 @@ impl SourceSettings for DynamodbStreamConfig {
                 StartingPosition::TrimHorizon => Start::Oldest,
                 StartingPosition::Latest => Start::Latest,
             },
+            wanted: self.filter.wanted(),
             dead_letter_queue: self.dead_letters(&context.worker),
             batch_info: "DDBStreamBatchInfo",
             delivery: self.delivery(),

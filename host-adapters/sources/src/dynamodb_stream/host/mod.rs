@@ -2,10 +2,12 @@
 
 mod canned;
 mod config;
+mod tagged;
 
 pub(crate) use canned::CANNED;
 pub use config::DynamodbStreamConfig as Config;
 pub use config::{DynamodbStreamConfig, StartingPosition};
+pub(crate) use tagged::record_of;
 
 use super::event::{events, ordering_key_of};
 use host_adapters_delivery::dead_letter::DeadLetter;

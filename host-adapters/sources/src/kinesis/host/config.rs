@@ -1,6 +1,8 @@
 //! Settings of a Kinesis source, as in `spin.toml`.
 
+use super::filter::COMPARED;
 use super::streams;
+use crate::filter::RecordFilter;
 use crate::ordered::{OrderedStream, ordered_stream_settings, strict_order_rules};
 use crate::{Resource, Source, SourceContext, SourceSettings};
 use chrono::{DateTime, Utc};
@@ -21,6 +23,9 @@ ordered_stream_settings! {
         /// With `AT_TIMESTAMP`: the time of the first records, RFC 3339, as in `2024-01-15T10:30:00Z`. It is not in the
         /// future; one before the oldest record stands for `TRIM_HORIZON`.
         pub starting_position_timestamp: Timestamp = Timestamp::default(), ();
+        /// Which records the worker gets, by a filter pattern of AWS Lambda for their data, as in `{ data.rank = [0] }`; the
+        /// others are settled. Without one it gets all.
+        pub filter: RecordFilter = RecordFilter::default(), COMPARED;
     }
 }
 
@@ -68,6 +73,14 @@ impl KinesisConfig {
     /// The default settings for `stream`.
     pub fn new(stream: &str) -> Self {
         Self { stream: stream.to_owned(), ..Self::default() }
+    }
+
+    /// The same with a filter.
+    ///
+    /// # Errors
+    /// The fault of the pattern.
+    pub fn filtered(self, pattern: &str) -> Result<Self, String> {
+        Ok(Self { filter: RecordFilter::compile(pattern, COMPARED)?, ..self })
     }
 
     fn start(&self) -> Start {
@@ -134,6 +147,7 @@ impl SourceSettings for KinesisConfig {
             stream: self.stream.clone(),
             streams: context.ordered.of(source_name::DATA_STREAM, || streams(context.stores.data_streams.clone())),
             start: self.start(),
+            wanted: self.filter.wanted(),
             dead_letter_queue: self.dead_letters(&context.worker),
             batch_info: "KinesisBatchInfo",
             delivery: self.delivery(),

@@ -2,6 +2,7 @@
 
 mod canned;
 mod config;
+mod filter;
 
 pub(crate) use canned::{CANNED, record};
 pub use config::KinesisConfig as Config;

@@ -22,6 +22,8 @@ use store::Store;
 const FEW: usize = 20_000;
 /// Rows of both files where the figures do not matter.
 const QUICK: usize = 300;
+/// From so many rows on, what a file's size does to its rate is judged.
+const FLAT: usize = 2_000_000;
 /// How much more memory the host may take than idle, MB of 10⁶ bytes.
 const MEMORY_MB: f64 = 64.0;
 
@@ -33,10 +35,13 @@ pub fn measure(effort: Effort, rows: usize, program: &Path) -> Result<Vec<Figure
     const FEW_BESIDE: &[Beside] = &[Beside::AtLeast(0.5, "native_scores_rows_per_s.few")];
     const MANY_BESIDE: &[Beside] =
         &[Beside::AtLeast(0.5, "native_scores_rows_per_s.many"), Beside::Only("scores_rows_per_s.few")];
+    const FLAT_BESIDE: &[Beside] =
+        &[Beside::AtLeast(0.5, "native_scores_rows_per_s.many"), Beside::AtLeast(0.9, "scores_rows_per_s.few")];
     let folder = tempfile::tempdir()?;
     let (few, many) = (effort.of(FEW, QUICK), effort.of(rows, 2 * QUICK));
     let [few, many] = [("few", few), ("many", many)].map(|(name, rows)| File::write(folder.path(), name, rows));
     let (few, many) = (few?, many?);
+    let many_beside = if many.rows >= FLAT { FLAT_BESIDE } else { MANY_BESIDE };
     let threads = tokio::runtime::Runtime::new()?;
     let (sandbox, native) = (Sandbox::start()?, Native);
     let load = |loader: &dyn Loader, file: &File| -> Result<f64> {
@@ -59,7 +64,7 @@ pub fn measure(effort: Effort, rows: usize, program: &Path) -> Result<Vec<Figure
     Ok(vec![
         Figure::new("scores_rows_per_s.few", few_rate, FEW_BESIDE),
         Figure::new("native_scores_rows_per_s.few", native_few, &[]),
-        Figure::new("scores_rows_per_s.many", many_rate, MANY_BESIDE),
+        Figure::new("scores_rows_per_s.many", many_rate, many_beside),
         Figure::new("native_scores_rows_per_s.many", native_many, &[]),
         Figure::new("scores_host.rows_per_s", memory.rows_per_s, &[]),
         Figure::new("scores_host.idle_mb", memory.idle_mb, &[]),
