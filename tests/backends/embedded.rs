@@ -406,8 +406,8 @@ async fn d4_22__what_is_packed_is_taken_apart() {
 #[tokio::test]
 async fn a_message_that_no_subscription_matches_is_counted() {
     const UNMATCHED: &str = "unmatched";
-    let filter = Some(json!({ "type": ["MARKET"] }).to_string());
-    let subscriptions = vec![SubscriptionSpec { filter, ..SubscriptionSpec::of_all(QUEUE) }];
+    let filter = json!({ "type": ["MARKET"] }).to_string().into();
+    let subscriptions = vec![SubscriptionSpec { filter, ..SubscriptionSpec::of_all(QUEUE) }].into();
     let declared = Declared {
         queues: [(QUEUE.to_owned(), QueueSpec::default())].into(),
         topics: [(UNMATCHED.to_owned(), TopicSpec { subscriptions })].into(),

@@ -303,7 +303,7 @@ async fn bytes_go_back_to_their_worker(backend: &Opened, dead: &Event, recovery:
     let envelope = serde_json::json!({"version": "1.0"});
     let ids = store_dead_letter(backend, |dead_letters, cause| {
         let message = dead_letters.message(dead, cause);
-        let received = Received { body: message.message.body.clone(), ..Received::default() };
+        let received = Received { body: message.messages[0].body.clone(), ..Received::default() };
         match (recovery.event)(&DeadLetter::read(DEAD_LETTERS, received, &[])) {
             Ok(_) => message,
             Err(_) => dead_letters.stream(dead, "s", envelope, cause),

@@ -13,7 +13,7 @@ use crate::event::{Attribute, Disposition, Event, Retry};
 use host_adapters_platform::{Page, QueueBackend, QueueBrowser, Result, fifo};
 use host_adapters_records::queue::Message;
 use host_adapters_records::{Error, ErrorKind};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -121,13 +121,17 @@ impl Redriver {
     /// All parts of a dead letter that are in the queue.
     async fn parts(&self, queue: &str, of: &str) -> Result<Vec<DeadLetter>> {
         let mut parts: BTreeMap<String, DeadLetter> = BTreeMap::new();
-        let mut from: Option<String> = None;
+        let (mut from, mut seen): (Option<String>, _) = (None, BTreeSet::new());
         loop {
             // To the last page: until then SQS hides what it has shown.
             let (page, next) = self.list(queue, from.as_deref(), PAGE).await?;
+            // The first are visible again while a large queue is read; a page of them alone is the end.
+            let count = seen.len();
+            seen.extend(page.iter().map(|it| it.summary.id.clone()));
+            let is_last = next.is_none() || seen.len() == count;
             let is_one = |it: &DeadLetter| it.summary.part.as_ref().is_some_and(|part| part.id == of);
             parts.extend(page.into_iter().filter(is_one).map(|it| (it.summary.id.clone(), it)));
-            if next.is_none() {
+            if is_last {
                 return Ok(by_dead_letter(parts.into_values()).pop().unwrap_or_default());
             }
             from = next;

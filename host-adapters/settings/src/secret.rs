@@ -138,9 +138,8 @@ impl Setting for Option<Value> {
     type Rule = Reference;
 
     fn read(fields: &mut Fields<'_, '_>, key: &'static str, rule: &Reference) -> Option<Self> {
-        // What is missing keeps the default.
-        let is_there = fields.has(key);
-        is_there.then(|| Value::read(fields, key, rule)).flatten().map(Some)
+        fields.item(key)?; // Known even if it is missing, which keeps the default.
+        Value::read(fields, key, rule).map(Some)
     }
 
     fn schema(_default: Self, rule: &Reference) -> Json {

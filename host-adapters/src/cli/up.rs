@@ -46,7 +46,7 @@ pub(crate) struct Options {
     drain_secs: u64,
     #[command(flatten)]
     limits: LimitOptions,
-    /// For tests: once everything listens, abort at the N-th durable step of a kind (`receive`, `answer`,
+    /// For tests: once everything listens, abort at the N-th durable step of a kind (`receive`, `response`,
     /// `side-effect`, `delete`, …), or at the N-th side effect of a worker (`side-effect@save-entries:N`), without
     /// finishing anything.
     #[arg(long, value_name = "KIND:N", hide = true)]

@@ -11,6 +11,7 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::FutureProducer;
 use rdkafka::producer::future_producer::{DeliveryFuture, FutureRecord};
+use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -72,11 +73,20 @@ impl Kafka {
         outcomes
     }
 
-    /// Sends records again, each by itself, if a broker may have refused them for the sake of others in their batch.
+    /// Sends records again, each by itself, if a broker may have refused them for the sake of others in their batch, and
+    /// what follows them under their key, which must not be stored before them alone.
     async fn repeat_alone(&self, current: &Current, topic: &str, records: &[LogRecord], outcomes: &mut Vec<Outcome>) {
         let is_refused = |outcome: &KafkaResult<()>| outcome.as_ref().is_err_and(is_of_batch);
-        let refused = outcomes.iter().filter(|(_, outcome)| is_refused(outcome));
-        let refused: Vec<_> = refused.filter_map(|(place, _)| Some((*place, records.get(*place)?))).collect();
+        let (mut keys, mut refused) = (BTreeSet::new(), Vec::new());
+        for (place, outcome) in outcomes.iter() {
+            let Some(record) = records.get(*place) else { continue };
+            if is_refused(outcome) {
+                keys.insert(record.key.as_str());
+            }
+            if keys.contains(record.key.as_str()) {
+                refused.push((*place, record));
+            }
+        }
         if refused.is_empty() {
             return;
         }
@@ -84,7 +94,8 @@ impl Kafka {
             Ok(single) => self.outcomes(&single, topic, &refused).await,
             Err(failed) => refused.iter().map(|(place, _)| (*place, Err(failed.clone()))).collect(),
         };
-        outcomes.retain(|(_, outcome)| !is_refused(outcome));
+        let repeated: BTreeSet<usize> = refused.iter().map(|(place, _)| *place).collect();
+        outcomes.retain(|(place, _)| !repeated.contains(place));
         outcomes.extend(again);
     }
 

@@ -256,7 +256,7 @@ impl Poller {
             && let Some(permit) = self.breakers.intake.try_enter()
         {
             // Without waiting, SQS asks only some of its servers.
-            let wait = self.settler.backoff.shortest();
+            let wait = self.settler.backoff.shortest().min(LONG_POLL);
             let receive = self.receive_with(permit, self.batch.size.min(PROBE), wait);
             let received = tokio::select! {
                 biased;
