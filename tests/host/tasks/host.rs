@@ -12,7 +12,7 @@ use tokio::process::Command;
 pub const OPERATOR: &str = "operator-token";
 pub const OUTSIDER: &str = "outsider-token";
 /// Nothing listens here.
-const NOWHERE: &str = "http://127.0.0.1:1";
+pub const NOWHERE: &str = "http://127.0.0.1:1";
 /// What is tried again waits a tenth of what it does otherwise.
 const SHORT_WAITS: &str = "--shortest-wait-ms 100";
 
@@ -35,8 +35,8 @@ impl Errands {
     }
 
     /// Starts a host with the usual waits, which are long enough to be seen.
-    pub async fn with_usual_waits() -> Self {
-        Self::with(NOWHERE, "").await
+    pub async fn with_usual_waits(upstream: &str) -> Self {
+        Self::with(upstream, "").await
     }
 
     /// Starts a host that aborts at a durable step.

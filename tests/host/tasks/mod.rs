@@ -235,7 +235,7 @@ async fn d13_9__a_service_that_is_down_pauses_the_source() {
     let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = server.local_addr().unwrap();
     drop(server);
-    let host = Errands::with_upstream(&format!("http://{address}")).await;
+    let host = Errands::with_usual_waits(&format!("http://{address}")).await;
     host.begin("a", r#"{"do":"call","service":"upstream"}"#).await;
     wait::eventually("the pause", async || {
         let ready = host.ready().await;
@@ -279,7 +279,7 @@ async fn d13_5__no_attempt_after_a_crash_has_the_number_of_an_earlier_one() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn d13_13__an_execution_waits_for_another_one_and_has_not_failed() {
-    let host = Errands::with_usual_waits().await;
+    let host = Errands::with_usual_waits(host::NOWHERE).await;
     host.begin("a", r#"{"do":"busy","times":3}"#).await;
     let waiting = wait::eventually("the wait", async || {
         let shown = host.show("a").await;

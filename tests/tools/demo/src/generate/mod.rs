@@ -43,7 +43,7 @@ pub fn generate(registrations: usize, seed: u64) -> World {
 
 /// The first scenario of the documents: everybody registers for the one market of a campaign, Los Angeles, where 500 fans
 /// can win, and there are as many codes. (Of fewer than 2,000 fans a quarter can win.) Where `raised`, 400 win, and half as
-/// many more by a later task: by the codes that the first reservation leaves, and of 1,600 fans or more by another one.
+/// many more by a later task: by the codes that the first reservation leaves, and of 1,336 fans or more by another one.
 pub fn scenario_1(registrations: usize, seed: u64, raised: bool) -> World {
     let mut random = StdRng::seed_from_u64(seed);
     let campaigns = [campaign::alone()];
