@@ -9,7 +9,7 @@ use crate::fault::Fault;
 use crate::identity::{self, Identity};
 use crate::kind::Kind;
 use crate::object::Object;
-use Shape::{Each, Only, Whole};
+use Shape::{Each, Only, Time, Whole};
 use chrono::{DateTime, SecondsFormat};
 use serde_json::value::{RawValue, to_raw_value};
 
@@ -20,6 +20,8 @@ pub const RECORD_ID: &str = "recordId";
 enum Shape {
     /// All of it.
     Whole,
+    /// A time, in UTC.
+    Time,
     /// Of an object, these members, except those that are null.
     Only(Members),
     /// Of a list, this of each element.
@@ -39,12 +41,12 @@ const CAMPAIGN: Members = &[
     (
         "date",
         Only(&[
-            ("open", Whole),
-            ("close", Whole),
-            ("created", Whole),
-            ("updated", Whole),
-            ("sendReminderEmails", Whole),
-            ("triggeredEmailReminders", Whole),
+            ("open", Time),
+            ("close", Time),
+            ("created", Time),
+            ("updated", Time),
+            ("sendReminderEmails", Each(&Time)),
+            ("triggeredEmailReminders", Each(&Time)),
         ]),
     ),
     (
@@ -78,13 +80,7 @@ const MARKET: Members = &[
     ("version", Whole),
     (
         "date",
-        Only(&[
-            ("presale", Whole),
-            ("created", Whole),
-            ("updated", Whole),
-            ("notification", Whole),
-            ("notified", Whole),
-        ]),
+        Only(&[("presale", Time), ("created", Time), ("updated", Time), ("notification", Time), ("notified", Time)]),
     ),
     ("options", Only(&[("automatedReminders", Whole)])),
 ];
@@ -108,11 +104,11 @@ const REGISTRATION: Members = &[
     ("marketId", Whole),
     ("linkedFrom", Whole),
     ("version", Whole),
-    ("date", Only(&[("created", Whole), ("updated", Whole), ("fanModified", Whole)])),
+    ("date", Only(&[("created", Time), ("updated", Time), ("fanModified", Time)])),
 ];
 
 /// The times of an entity that has no others.
-const CHANGE: Members = &[("created", Whole), ("updated", Whole)];
+const CHANGE: Members = &[("created", Time), ("updated", Time)];
 
 /// The members that are published of an entity, without the record id.
 fn members(kind: Kind) -> Members {
@@ -160,6 +156,7 @@ fn keep(mut object: Object, members: Members) -> Object {
 fn changed(value: &RawValue, shape: &Shape) -> Option<Box<RawValue>> {
     match shape {
         Whole => None,
+        Time => to_raw_value(&identity::time(&serde_json::from_str::<String>(value.get()).ok()?)?).ok(),
         Only(members) => to_raw_value(&keep(Object::parse(value.get())?, members)).ok(),
         Each(shape) => {
             let mut list: Vec<Box<RawValue>> = serde_json::from_str(value.get()).ok()?;
@@ -193,7 +190,7 @@ fn registration(data: &mut Object) {
     }
 }
 
-/// The times of an entity, in UTC, with `created` and `updated` also from where `schemas/domain/entry.json` has them.
+/// The times of an entity, with `created` and `updated` also from where `schemas/domain/entry.json` has them.
 /// `None` if `date` is something else.
 fn date(data: &Object, sent_ms: u64) -> Option<Object> {
     let mut date = match data.get("date") {
@@ -208,12 +205,6 @@ fn date(data: &Object, sent_ms: u64) -> Option<Object> {
     if date.get("updated").is_none() {
         let sent = i64::try_from(sent_ms).ok().and_then(DateTime::from_timestamp_millis);
         sent.into_iter().for_each(|sent| date.set("updated", &sent.to_rfc3339_opts(SecondsFormat::Millis, true)));
-    }
-    let names: Vec<_> = date.names().map(str::to_owned).collect();
-    for name in names {
-        if let Some(time) = date.text(&name).and_then(|text| identity::time(&text)) {
-            date.set(&name, &time);
-        }
     }
     Some(date)
 }
@@ -266,9 +257,10 @@ mod tests {
     fn same_shape(shape: &Shape, schema: &Value, path: &str) {
         match shape {
             Whole => {
-                let inner = [&schema["properties"], &schema["items"]["properties"]];
-                assert!(inner.into_iter().all(Value::is_null), "{path} is more than one value");
+                let inner = [&schema["format"], &schema["properties"], &schema["items"]["format"]];
+                assert!(inner.into_iter().all(Value::is_null), "{path} has parts or is a time");
             }
+            Time => assert_eq!(schema["format"], "date-time", "{path}"),
             Only(members) => same_members(members, &[], schema, path),
             Each(shape) => same_shape(shape, &schema["items"], &format!("{path}/items")),
         }
@@ -330,6 +322,23 @@ mod tests {
             assert_eq!(text, formatted(kind, &without), "{pointer}");
             assert_eq!(check_schema(kind, &text), Ok(()), "{pointer}");
         }
+    }
+
+    #[test]
+    fn times_are_in_utc_in_lists_too() {
+        let text = formatted(Kind::Campaign, &document("campaigns/vip-presale"));
+        let published: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(
+            published["date"]["sendReminderEmails"],
+            json!(["2098-12-31T17:00:00.000Z", "2098-12-31T23:30:00.000Z"])
+        );
+        assert_eq!(published["date"]["triggeredEmailReminders"], json!(["2024-01-10T08:00:00.500Z"]));
+        let mut market = document("markets/market-123");
+        market["date"]["notified"] = json!("2024-01-10T09:00:00+01:00");
+        assert!(formatted(Kind::Market, &market).contains(r#""notified":"2024-01-10T08:00:00.000Z""#));
+        // What is no time is for the schema check to name.
+        market["date"]["notified"] = json!(["soon"]);
+        assert!(formatted(Kind::Market, &market).contains(r#""notified":["soon"]"#));
     }
 
     /// A form is the fan's, and its members are the campaign's to name.
