@@ -1,9 +1,9 @@
 //! The formatter of each type: which parts of an entity are published, and how.
 //!
 //! A formatter reads documents in the format of their owners (`schemas/domain/`). Values that it does not understand
-//! stay as they are, and the schema check reports them later. Members that are null or that the schema does not have are
-//! left out, in the entity and in each object within it, including secrets (a fan's access code, a market's shared code)
-//! and the markers of replication.
+//! stay as they are, and the schema check reports them later. Members that are null or that the schema does not have
+//! are left out, in the entity and in each object within it, including secrets (a fan's access code, a market's shared
+//! code) and the markers of replication.
 
 use crate::fault::Fault;
 use crate::identity::{self, Identity};

@@ -95,8 +95,8 @@ fn decide(event: &Event, record: Message, switches: &Switches) -> Result<Option<
     Ok(Some(TopicMessage { body, attributes }))
 }
 
-/// When a record was queued first, milliseconds since 1970. One that was redriven is a new message, which has the time of
-/// the first one as an attribute (docs/delivery.md, 11.11). With its own time, the change would get a second dedup
+/// When a record was queued first, milliseconds since 1970. One that was redriven is a new message, which has the time
+/// of the first one as an attribute (docs/delivery.md, 11.11). With its own time, the change would get a second dedup
 /// identifier.
 fn queued_ms(event: &Event) -> u64 {
     let first = event.attribute("sourceTimestamp").filter(|_| event.attribute("redriven") == Some("true"));
