@@ -129,7 +129,7 @@ async fn case_11__types_and_bytes_of_attributes_survive_the_dead_letter() {
 
     assert_eq!(redriver.redrive(DEAD_LETTERS, &ids).await.unwrap(), [Outcome::Redriven]);
     let mut back = receive(&backend, QUEUE, 10, 30).await.remove(0).attributes;
-    back.retain(|it| !["correlationId", "redriven"].contains(&it.name.as_str()));
+    back.retain(|it| !["correlationId", "redriven", "sourceTimestamp"].contains(&it.name.as_str()));
     back.sort();
     assert_eq!(back, typed_attributes());
 }
@@ -171,9 +171,10 @@ async fn d11_1__a_message_goes_back_as_it_was_with_its_count_from_the_beginning(
     let value = |name| match name {
         "correlationId" => "record-1",
         "redriven" => "true",
+        "sourceTimestamp" => "5",
         _ => "own",
     };
-    let own = ["a", "b", "c", "correlationId", "d", "e", "f", "reason", "redriven"];
+    let own = ["a", "b", "c", "correlationId", "d", "e", "f", "reason", "redriven", "sourceTimestamp"];
     let own = own.map(|name| Attribute::text(name, value(name)));
     assert_eq!(attributes, own);
 }
@@ -235,6 +236,25 @@ async fn d11_9__a_record_that_is_sent_back_says_so() {
             assert_eq!(marks, usize::from(marked), "{own} attributes");
             event.attributes = back.attributes;
         }
+    }
+}
+
+/// However often it is sent back, and whoever gave it up; and it is not the record's own twice.
+#[tokio::test]
+async fn d11_11__a_message_that_is_sent_back_says_when_it_was_sent_first() {
+    let backend = open().await;
+    let mut event = event(&from_queue(), Payload::Json("{}".into()), &[("own", "own")]);
+    for _ in 0..2 {
+        let stored = event.clone();
+        let ids = store_dead_letter(&backend, |dead_letters, cause| dead_letters.message(&stored, cause)).await;
+        let redriver = redriver(&backend, &from_queue(), worker(Disposition::Ack));
+        assert_eq!(redriver.redrive(DEAD_LETTERS, &ids).await.unwrap(), [Outcome::Redriven]);
+        let back = receive(&backend, QUEUE, 10, 30).await.remove(0);
+        backend.embedded.delete_batch(QUEUE, std::slice::from_ref(&back.receipt)).await.unwrap();
+        let first: Vec<_> = back.attributes.iter().filter(|it| it.name == "sourceTimestamp").collect();
+        assert_eq!(first, [&Attribute::text("sourceTimestamp", "5")], "{:?}", back.attributes);
+        // The message that failed next.
+        (event.attributes, event.time_ms) = (back.attributes, back.sent_ms);
     }
 }
 

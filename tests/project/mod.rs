@@ -5,6 +5,7 @@ mod fuzz;
 mod interface;
 mod readme;
 mod settings;
+mod sizes;
 mod slow;
 mod source_kinds;
 mod step_functions;

@@ -1,6 +1,8 @@
 //! The data pipeline, from dataQueue over the topic and the queues of the types to the event log (docs/pipeline.md).
 
 use super::services::attribute;
+use host_adapters::manifest::{self, App, ProvidedVariables};
+use host_adapters_platform::EventLogAccess;
 use host_adapters_records::Attribute;
 use host_adapters_records::queue::{Message, SendBatch};
 use serde_json::{Value, json};
@@ -279,6 +281,46 @@ async fn purpose_repeats_of_a_change_have_one_dedup_id_and_other_changes_others(
     assert_eq!((second.len(), first.len() + second.len()), (1, logged.len()), "{logged:?}");
     assert_eq!(second[0]["data"]["fields"], json!({"email": "new@example.com"}));
     assert!(logged.iter().all(|record| record.key == CAMPAIGN), "one key, so one partition, in order");
+}
+
+/// Gives send-data other values of spin.toml's variables for the topics, and declares and grants these topics.
+fn with_other_topics(app: &mut App) {
+    let text = std::fs::read_to_string(&app.path).unwrap();
+    let named = [("event_log_prefix", "qa."), ("event_log_topics", "REGISTRATION=registration.data")];
+    let named = named.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let given = ProvidedVariables { named, environment: Default::default() };
+    let read = manifest::parse(&app.path, &text, &given).unwrap_or_else(|diagnostics| panic!("{diagnostics}"));
+    let send_data = app.components.get_mut("send-data").unwrap();
+    for name in ["topic_prefix", "topic_names"] {
+        send_data.variables.insert(name.to_owned(), read.components["send-data"].variables[name].clone());
+    }
+    send_data.grants.event_log =
+        ["qa.*", "registration.data"].map(|name| (name.to_owned(), EventLogAccess::Produce)).into();
+    let other = |name: String| match name.as_str() {
+        REGISTRATIONS => "registration.data".to_owned(),
+        _ => name.replace("prd2011.dmnd.", "qa."),
+    };
+    let topics = std::mem::take(&mut app.host.declared.event_log);
+    app.host.declared.event_log = topics.into_iter().map(|(name, topic)| (other(name), topic)).collect();
+}
+
+#[tokio::test]
+async fn decisions_the_prefix_and_each_name_of_a_topic_are_configuration() {
+    let host = TestHost::with(with_other_topics).await;
+    let event = fixture("process-data", "sqs");
+    let bodies: Vec<_> = event["Records"].as_array().unwrap().iter().map(|it| it["body"].to_string()).collect();
+    host.queue(QUEUE, &bodies).await;
+    for (kind, topic) in [
+        ("CAMPAIGN", "qa.campaigns"),
+        ("EVENT_MAPPING", "qa.event-mappings"),
+        ("MARKET", "qa.markets"),
+        ("REGISTERED_MARKET", "qa.registered-markets"),
+        ("REGISTRATION", "registration.data"),
+    ] {
+        let found = written(&host, topic, 1).await;
+        assert_eq!((found.len(), &found[0].value["type"]), (1, &json!(kind)), "{topic}: {found:?}");
+    }
+    no_dead_letters(&host).await;
 }
 
 #[tokio::test]

@@ -1,49 +1,123 @@
 //! The formatter of each type: which parts of an entity are published, and how.
 //!
 //! A formatter reads documents in the format of their owners (`schemas/domain/`). Values that it does not understand
-//! stay as they are, and the schema check reports them later. Members that the schema does not have are left out,
-//! including secrets (a fan's access code, a market's shared code) and the markers of replication.
+//! stay as they are, and the schema check reports them later. Members that are null or that the schema does not have
+//! are left out, in the entity and in each object within it, including secrets (a fan's access code, a market's shared
+//! code) and the markers of replication.
 
 use crate::fault::Fault;
 use crate::identity::{self, Identity};
 use crate::kind::Kind;
 use crate::object::Object;
+use Shape::{Each, Only, Time, Whole};
 use chrono::{DateTime, SecondsFormat};
+use serde_json::value::{RawValue, to_raw_value};
 
 /// The member with the record id.
 pub const RECORD_ID: &str = "recordId";
 
+/// What is published of a value. A value that is not of its shape stays as it is.
+enum Shape {
+    /// All of it.
+    Whole,
+    /// A time, in UTC.
+    Time,
+    /// Of an object, these members, except those that are null.
+    Only(Members),
+    /// Of a list, this of each element.
+    Each(&'static Shape),
+}
+
+/// The members of an object that are published.
+type Members = &'static [(&'static str, Shape)];
+
+const CAMPAIGN: Members = &[
+    ("id", Whole),
+    ("slug", Whole),
+    ("name", Whole),
+    ("status", Whole),
+    ("locale", Whole),
+    ("version", Whole),
+    (
+        "date",
+        Only(&[
+            ("open", Time),
+            ("close", Time),
+            ("created", Time),
+            ("updated", Time),
+            ("sendReminderEmails", Each(&Time)),
+            ("triggeredEmailReminders", Each(&Time)),
+        ]),
+    ),
+    (
+        "fields",
+        Each(&Only(&[
+            ("name", Whole),
+            ("type", Whole),
+            ("required", Whole),
+            ("min", Whole),
+            ("max", Whole),
+            ("maxLength", Whole),
+            ("options", Whole),
+        ])),
+    ),
+    ("gates", Each(&Only(&[("type", Whole), ("linkedCampaignId", Whole)]))),
+    ("options", Only(&[("automatedReminders", Whole), ("dataPipeline", Whole)])),
+];
+
+const EVENT_MAPPING: Members =
+    &[("campaignId", Whole), ("marketId", Whole), ("eventId", Whole), ("version", Whole), ("date", Only(CHANGE))];
+
+const MARKET: Members = &[
+    ("id", Whole),
+    ("campaignId", Whole),
+    ("eventId", Whole),
+    ("name", Whole),
+    ("ticketer", Whole),
+    ("capacity", Whole),
+    ("selectionRatio", Whole),
+    ("timeZone", Whole),
+    ("version", Whole),
+    (
+        "date",
+        Only(&[("presale", Time), ("created", Time), ("updated", Time), ("notification", Time), ("notified", Time)]),
+    ),
+    ("options", Only(&[("automatedReminders", Whole)])),
+];
+
+const REGISTERED_MARKET: Members = &[
+    ("campaignId", Whole),
+    ("marketId", Whole),
+    ("stats", Only(&[("totalRegistrations", Whole), ("winnerCount", Whole), ("status", Whole)])),
+    ("version", Whole),
+    ("date", Only(CHANGE)),
+];
+
+const REGISTRATION: Members = &[
+    ("campaignId", Whole),
+    ("globalUserId", Whole),
+    ("memberId", Whole),
+    // The fan's form: its members are the campaign's to name.
+    ("fields", Whole),
+    ("score", Whole),
+    ("verdict", Whole),
+    ("marketId", Whole),
+    ("linkedFrom", Whole),
+    ("version", Whole),
+    ("date", Only(&[("created", Time), ("updated", Time), ("fanModified", Time)])),
+];
+
+/// The times of an entity that has no others.
+const CHANGE: Members = &[("created", Time), ("updated", Time)];
+
 /// The members that are published of an entity, without the record id.
-fn members(kind: Kind) -> &'static [&'static str] {
+fn members(kind: Kind) -> Members {
     match kind {
-        Kind::Campaign => &["id", "slug", "name", "status", "locale", "version", "date", "fields", "gates", "options"],
-        Kind::EventMapping => &["campaignId", "marketId", "eventId", "version", "date"],
-        Kind::Market => &[
-            "id",
-            "campaignId",
-            "eventId",
-            "name",
-            "ticketer",
-            "capacity",
-            "selectionRatio",
-            "timeZone",
-            "version",
-            "date",
-            "options",
-        ],
-        Kind::RegisteredMarket => &["campaignId", "marketId", "stats", "version", "date"],
-        Kind::Registration => &[
-            "campaignId",
-            "globalUserId",
-            "memberId",
-            "fields",
-            "score",
-            "verdict",
-            "marketId",
-            "linkedFrom",
-            "version",
-            "date",
-        ],
+        Kind::Campaign => CAMPAIGN,
+        Kind::EventMapping => EVENT_MAPPING,
+        Kind::Market => MARKET,
+        Kind::RegisteredMarket => REGISTERED_MARKET,
+        Kind::Registration => REGISTRATION,
     }
 }
 
@@ -53,11 +127,10 @@ fn members(kind: Kind) -> &'static [&'static str] {
 /// # Errors
 /// When the entity cannot be identified.
 pub fn format(kind: Kind, mut data: Object, sent_ms: u64) -> Result<Object, Fault> {
-    let date = date(&data, sent_ms);
-    data.retain(|name| members(kind).contains(&name));
-    if let Some(date) = date {
+    if let Some(date) = date(&data, sent_ms) {
         data.set("date", &date);
     }
+    let mut data = keep(data, members(kind));
     match kind {
         Kind::Campaign => campaign(&mut data),
         Kind::Registration => registration(&mut data),
@@ -66,6 +139,35 @@ pub fn format(kind: Kind, mut data: Object, sent_ms: u64) -> Result<Object, Faul
     let identity = Identity::of(kind, &data)?;
     data.set(RECORD_ID, &identity.record_id);
     Ok(data)
+}
+
+/// Keeps the members that are published and not null, and of each its own shape.
+fn keep(mut object: Object, members: Members) -> Object {
+    object.retain(|name| members.iter().any(|(known, _)| *known == name));
+    for (name, shape) in members {
+        if let Some(value) = object.get(name).and_then(|value| changed(value, shape)) {
+            object.set(name, &value);
+        }
+    }
+    object
+}
+
+/// What is published of a value; `None` if that is the value as it is.
+fn changed(value: &RawValue, shape: &Shape) -> Option<Box<RawValue>> {
+    match shape {
+        Whole => None,
+        Time => to_raw_value(&identity::time(&serde_json::from_str::<String>(value.get()).ok()?)?).ok(),
+        Only(members) => to_raw_value(&keep(Object::parse(value.get())?, members)).ok(),
+        Each(shape) => {
+            let mut list: Vec<Box<RawValue>> = serde_json::from_str(value.get()).ok()?;
+            for value in &mut list {
+                if let Some(changed) = changed(value, shape) {
+                    *value = changed;
+                }
+            }
+            to_raw_value(&list).ok()
+        }
+    }
 }
 
 /// `OPEN` is read as `ACTIVE`.
@@ -88,14 +190,13 @@ fn registration(data: &mut Object) {
     }
 }
 
-/// The times of an entity, in UTC, with `created` and `updated` also from where `schemas/domain/entry.json` has them.
+/// The times of an entity, with `created` and `updated` also from where `schemas/domain/entry.json` has them.
 /// `None` if `date` is something else.
 fn date(data: &Object, sent_ms: u64) -> Option<Object> {
     let mut date = match data.get("date") {
         Some(date) => Object::parse(date.get())?,
         None => Object::default(),
     };
-    date.retain(|_| true);
     for (name, instead) in [("created", "createdAt"), ("updated", "updatedAt")] {
         if let (None, Some(time)) = (date.get(name), data.get(instead)) {
             date.set(name, &time.to_owned());
@@ -105,12 +206,6 @@ fn date(data: &Object, sent_ms: u64) -> Option<Object> {
         let sent = i64::try_from(sent_ms).ok().and_then(DateTime::from_timestamp_millis);
         sent.into_iter().for_each(|sent| date.set("updated", &sent.to_rfc3339_opts(SecondsFormat::Millis, true)));
     }
-    let names: Vec<_> = date.names().map(str::to_owned).collect();
-    for name in names {
-        if let Some(time) = date.text(&name).and_then(|text| identity::time(&text)) {
-            date.set(&name, &time);
-        }
-    }
     Some(date)
 }
 
@@ -118,25 +213,140 @@ fn date(data: &Object, sent_ms: u64) -> Option<Object> {
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 mod tests {
     use super::*;
-    use crate::testing::{SENT_MS, document, schema};
+    use crate::schema::check as check_schema;
+    use crate::testing::{SENT_MS, document, entity, schema};
     use expect_test::{Expect, expect};
     use serde_json::{Value, json};
     use std::collections::BTreeSet;
 
+    fn formatted(kind: Kind, data: &Value) -> String {
+        format(kind, Object::parse(&data.to_string()).unwrap(), SENT_MS).unwrap().compact().unwrap()
+    }
+
     fn check(kind: Kind, data: &Value, expected: Expect) {
-        let formatted = format(kind, Object::parse(&data.to_string()).unwrap(), SENT_MS).unwrap();
-        expected.assert_eq(&formatted.compact().unwrap());
+        expected.assert_eq(&formatted(kind, data));
+    }
+
+    /// An entity with something in each of its objects and lists.
+    fn full(kind: Kind) -> Value {
+        let mut data = entity(kind);
+        match kind {
+            Kind::Campaign => {
+                data["gates"] = document("campaigns/vip-presale")["gates"].clone();
+                data["options"] = json!({"automatedReminders": true, "dataPipeline": true});
+            }
+            Kind::RegisteredMarket => {
+                data["stats"] = json!({"totalRegistrations": 5000, "winnerCount": 500, "status": "FINISHED"});
+            }
+            Kind::EventMapping | Kind::Market | Kind::Registration => {}
+        }
+        data
+    }
+
+    /// That a schema describes members as the formatter keeps them, and no others; `more` are those that it adds.
+    fn same_members(members: Members, more: &[&str], schema: &Value, path: &str) {
+        let published: BTreeSet<_> = members.iter().map(|(name, _)| *name).chain(more.iter().copied()).collect();
+        let described = schema["properties"].as_object().unwrap();
+        assert_eq!(published, described.keys().map(String::as_str).collect(), "{path}");
+        assert_eq!(schema["additionalProperties"], false, "{path}");
+        for (name, shape) in members {
+            same_shape(shape, &described[*name], &format!("{path}/{name}"));
+        }
+    }
+
+    fn same_shape(shape: &Shape, schema: &Value, path: &str) {
+        match shape {
+            Whole => {
+                let inner = [&schema["format"], &schema["properties"], &schema["items"]["format"]];
+                assert!(inner.into_iter().all(Value::is_null), "{path} has parts or is a time");
+            }
+            Time => assert_eq!(schema["format"], "date-time", "{path}"),
+            Only(members) => same_members(members, &[], schema, path),
+            Each(shape) => same_shape(shape, &schema["items"], &format!("{path}/items")),
+        }
     }
 
     #[test]
-    fn a_formatter_keeps_the_members_of_its_schema() {
+    fn a_formatter_keeps_the_members_of_its_schema_at_every_depth() {
         for kind in Kind::ALL {
-            let schema = schema(kind);
-            let published: BTreeSet<_> = members(kind).iter().copied().chain([RECORD_ID]).collect();
-            let named = schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();
-            assert_eq!(published, named, "{kind}");
-            assert_eq!(schema["additionalProperties"], false, "{kind}");
+            same_members(members(kind), &[RECORD_ID], &schema(kind), kind.name());
         }
+    }
+
+    /// Adds a member to every object of a value, except within a form.
+    fn spread(value: &mut Value, name: &str, member: &Value) {
+        match value {
+            Value::Object(members) => {
+                let inner = members.iter_mut().filter(|(name, value)| *name != "fields" || !value.is_object());
+                inner.for_each(|(_, value)| spread(value, name, member));
+                members.insert(name.to_owned(), member.clone());
+            }
+            Value::Array(list) => list.iter_mut().for_each(|value| spread(value, name, member)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn members_that_the_schema_does_not_have_are_left_out_at_every_depth() {
+        for kind in Kind::ALL {
+            let data = full(kind);
+            let clean = formatted(kind, &data);
+            let mut spoilt = data;
+            spread(&mut spoilt, "secret", &json!("SECRET"));
+            assert_eq!(formatted(kind, &spoilt), clean, "{kind}");
+        }
+    }
+
+    /// Each `null` would break the schema, and the record be rejected.
+    #[test]
+    fn members_that_are_null_are_left_out_at_every_depth() {
+        for (kind, pointer) in [
+            (Kind::Campaign, "/options/dataPipeline"),
+            (Kind::Campaign, "/options/automatedReminders"),
+            (Kind::Campaign, "/fields/0/required"),
+            (Kind::Campaign, "/fields/2/maxLength"),
+            (Kind::Campaign, "/gates/0/linkedCampaignId"),
+            (Kind::Campaign, "/date/created"),
+            (Kind::Market, "/options/automatedReminders"),
+            (Kind::Market, "/date/notified"),
+            (Kind::RegisteredMarket, "/stats/winnerCount"),
+            (Kind::RegisteredMarket, "/stats/status"),
+        ] {
+            let (parent, name) = pointer.rsplit_once('/').unwrap();
+            let data = full(kind);
+            let mut with_null = data.clone();
+            with_null.pointer_mut(parent).unwrap()[name] = Value::Null;
+            let mut without = data;
+            without.pointer_mut(parent).unwrap().as_object_mut().unwrap().remove(name);
+            let text = formatted(kind, &with_null);
+            assert_eq!(text, formatted(kind, &without), "{pointer}");
+            assert_eq!(check_schema(kind, &text), Ok(()), "{pointer}");
+        }
+    }
+
+    #[test]
+    fn times_are_in_utc_in_lists_too() {
+        let text = formatted(Kind::Campaign, &document("campaigns/vip-presale"));
+        let published: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(
+            published["date"]["sendReminderEmails"],
+            json!(["2098-12-31T17:00:00.000Z", "2098-12-31T23:30:00.000Z"])
+        );
+        assert_eq!(published["date"]["triggeredEmailReminders"], json!(["2024-01-10T08:00:00.500Z"]));
+        let mut market = document("markets/market-123");
+        market["date"]["notified"] = json!("2024-01-10T09:00:00+01:00");
+        assert!(formatted(Kind::Market, &market).contains(r#""notified":"2024-01-10T08:00:00.000Z""#));
+        // What is no time is for the schema check to name.
+        market["date"]["notified"] = json!(["soon"]);
+        assert!(formatted(Kind::Market, &market).contains(r#""notified":["soon"]"#));
+    }
+
+    /// A form is the fan's, and its members are the campaign's to name.
+    #[test]
+    fn a_form_stays_as_it_is() {
+        let mut entry = document("entries/user-456");
+        entry["fields"] = json!({"note": null, "secret": {"a": null}});
+        assert!(formatted(Kind::Registration, &entry).contains(r#""fields":{"note":null,"secret":{"a":null}}"#));
     }
 
     #[test]

@@ -53,11 +53,6 @@ impl Object {
         self.0.retain(|name, value| value.get() != "null" && keep(name));
     }
 
-    /// The names of the members, in their order.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
-    }
-
     /// The text without white space, the members of all objects in the order of their names.
     ///
     /// # Errors

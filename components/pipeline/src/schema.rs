@@ -126,6 +126,13 @@ mod tests {
                 r#"/data/status is not one of "ACTIVE", "TRANSFERRING" or "CLOSED""#,
             ),
             (Kind::Campaign, "secret", json!(1), "/data/secret is not in the schema"),
+            (Kind::Campaign, "options", json!({"secret": 1}), "/data/options/secret is not in the schema"),
+            (
+                Kind::Campaign,
+                "fields",
+                json!([{"name": "n", "type": "string", "secret": 1}]),
+                "/data/fields/0/secret is not in the schema",
+            ),
             (Kind::Campaign, "gates", json!([{"type": "invite"}, {}]), "/data/gates/1/type is missing"),
             (
                 Kind::Campaign,
@@ -180,6 +187,7 @@ mod tests {
             "type",
             "name",
             "required",
+            "maxLength",
             "linkedCampaignId",
             "updated",
             "open",

@@ -2,12 +2,12 @@
 //! its record is sent, so an interruption may repeat records but never loses one (docs/delivery.md, 11).
 //!
 //! - A queue's record goes back to its queue as a new message, with a new id, a new receive count and the record's own
-//!   attributes (docs/delivery.md, 11.1).
+//!   attributes (docs/delivery.md, 11.1), and one for the time of the first message (11.11).
 //! - A stream cannot take records back. The record is handed to its worker at once, out of the stream's order, as a
 //!   first delivery. Only `ack` settles it.
 //! - A dead letter in parts is worked on only if all of them are named and there (docs/delivery.md, 11.10).
 
-use crate::dead_letter::{DeadLetter, Origin, Summary, by_dead_letter, with};
+use crate::dead_letter::{DeadLetter, Origin, Summary, attribute, by_dead_letter, with};
 use crate::dispatch::Dispatch;
 use crate::event::{Attribute, Disposition, Event, Retry};
 use host_adapters_platform::{Page, QueueBackend, QueueBrowser, Result, fifo};
@@ -213,6 +213,8 @@ impl Redriver {
         match (recovery.way, &origin.queue) {
             (Way::Queue, Some(name)) => {
                 let message = with(dead_letter.message()?, Attribute::text(REDRIVEN, "true"));
+                let first_ms = dead_letter.summary.first_ms.to_string();
+                let message = with(message, Attribute::text(attribute::SOURCE_TIMESTAMP, first_ms));
                 // A new message: the queue must not deduplicate it against the one that failed.
                 let deduplication_id = fifo::is_fifo(name).then(|| dead_letter.summary.id.clone());
                 self.send(name, Message { deduplication_id, ..message }).await

@@ -23,7 +23,8 @@ pub mod attribute {
     pub const SOURCE: &str = "source";
     pub const DIGEST: &str = "digest";
     pub const SOURCE_MESSAGE_ID: &str = "sourceMessageId";
-    /// When the record was made, milliseconds since 1970 (UTC); in dead letters of earlier versions.
+    /// When the record was made, milliseconds since 1970 (UTC); in dead letters of earlier versions, and in messages that
+    /// were sent back (docs/delivery.md, 11.11).
     pub const SOURCE_TIMESTAMP: &str = "sourceTimestamp";
     /// The ordering key of a record; in dead letters of earlier versions.
     pub const ORDERING_KEY: &str = "orderingKey";

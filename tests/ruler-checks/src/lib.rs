@@ -52,10 +52,12 @@ pub enum Verdict {
 pub struct Report {
     seed: u64,
     pairs: usize,
-    matches: usize,
-    refused: usize,
+    /// Pairs that match.
+    pub matches: usize,
+    /// Pairs with a pattern that is refused.
+    pub refused: usize,
     /// Pairs without any trigger.
-    plain: usize,
+    pub plain: usize,
     /// Pairs that have a trigger, all of which agree without it, and those that differ because of it.
     documented: BTreeMap<Difference, (usize, usize)>,
     /// Pairs that differ and should not, with what this project and the ruler say.

@@ -64,6 +64,31 @@ fn use_case_5_each_type_is_formatted_and_published_with_its_type_as_attribute() 
     }
 }
 
+/// The first attempt may have been published although it failed.
+#[test]
+fn purpose_a_redriven_record_keeps_the_dedup_id_of_its_first_message() {
+    let record_id = |time_ms: u64, attributes: &[(&str, &str)]| {
+        let world = World::default();
+        let attributes = attributes.iter().map(|(name, value)| Attribute::text(*name, *value)).collect();
+        block_on(handle(&world, &[Event { time_ms, attributes, ..event(&entry("c", "u")) }]));
+        let body: Value = serde_json::from_str(&world.published.borrow()[0].body).unwrap();
+        body["data"]["recordId"].as_str().unwrap().to_owned()
+    };
+    let (first, later) = (record_id(5_000, &[]), record_id(9_000, &[]));
+    assert_ne!(first, later);
+    assert_eq!(record_id(9_000, &[("redriven", "true"), ("sourceTimestamp", "5000")]), first);
+    for attributes in [
+        &[("sourceTimestamp", "5000")][..],
+        &[("redriven", "true")],
+        &[("redriven", "true"), ("sourceTimestamp", "9001")],
+        &[("redriven", "true"), ("sourceTimestamp", "0")],
+        &[("redriven", "true"), ("sourceTimestamp", "-5")],
+        &[("redriven", "true"), ("sourceTimestamp", "yesterday")],
+    ] {
+        assert_eq!(record_id(9_000, attributes), later, "{attributes:?}");
+    }
+}
+
 #[test]
 fn use_case_5_the_trace_goes_on() {
     let world = World::default();

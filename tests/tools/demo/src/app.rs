@@ -411,7 +411,12 @@ async fn perform(
     }
     let outcomes = load.outcomes();
     faults::end(stage.fakes);
-    let pipeline = Pipeline { log: &stage.event_log, operator: &stage.operator, poisoned: options.poison };
+    let pipeline = Pipeline {
+        log: &stage.event_log,
+        operator: &stage.operator,
+        poisoned: options.poison,
+        generated: options.input.is_none(),
+    };
     let piped = pipeline.settle(&world, &outcomes, progress).await?;
     settled_again(Settled { unsettled: None, redriven: piped.redriven });
     let arrivals = Arrivals::read(&world, stage.fakes);

@@ -79,47 +79,76 @@ pub struct Due {
 /// What is queued of a document: its dedup identifier, what the event log must have, and `data`.
 type Seeded = (String, Due, Value);
 
-/// The records that the seeder queues. Documents that make no valid record are left out; `--input` may have such.
+/// What comes of a world's documents.
+#[derive(Debug, Default)]
+pub struct Documents {
+    /// The records that the seeder queues.
+    pub records: Vec<Seeded>,
+    /// Documents of which no valid record can be made, each with why. They are not queued. `--input` may have such.
+    pub left_out: Vec<String>,
+}
+
+/// The records that the seeder queues.
 ///
 /// # Errors
 /// When a schema cannot be understood.
-pub fn seeded(world: &World) -> Result<Vec<Seeded>> {
-    let (schemas, mut seeded) = (Schemas::read()?, Vec::new());
+pub fn seeded(world: &World) -> Result<Documents> {
+    let (schemas, mut documents) = (Schemas::read()?, Documents::default());
     for campaign in &world.campaigns {
-        let Some(id) = text(campaign, "id") else { continue };
-        let of_campaign = record(Kind::Campaign, id, id.to_owned(), campaign.clone());
-        if is_valid(&schemas, &of_campaign)? {
-            seeded.push(of_campaign);
-        }
+        let of_campaign = text(campaign, "id").map(|id| of_campaign(&schemas, id, campaign)).transpose()?;
+        documents.add(&schemas, of_campaign.map(|it| [it]), campaign)?;
     }
     for market in &world.markets {
-        let Some(of_market) = of_market(market) else { continue };
-        let [itself, ..] = &of_market;
-        if is_valid(&schemas, itself)? {
-            seeded.extend(of_market);
-        }
+        let ids = ["id", "campaignId", "eventId"].map(|name| text(market, name));
+        let of_market = match ids {
+            [Some(id), Some(campaign), Some(event)] => Some(of_market(&schemas, [id, campaign, event], market)?),
+            _ => None,
+        };
+        documents.add(&schemas, of_market, market)?;
     }
-    Ok(seeded)
+    Ok(documents)
 }
 
-/// Whether what the workers make of a document's `data` is valid under the schema of its type.
-fn is_valid(schemas: &Schemas, (_, due, data): &Seeded) -> Result<bool> {
-    let published = schemas.members(due.kind)?;
-    let members = data.as_object().into_iter().flatten();
-    let members = members.filter(|(name, value)| published.contains_key(*name) && !value.is_null());
-    let mut record: Map<String, Value> = members.map(|(name, value)| (name.clone(), value.clone())).collect();
-    record.insert("recordId".to_owned(), "any".into());
-    if due.kind == Kind::Campaign && record.get("status").and_then(Value::as_str) == Some("OPEN") {
-        record.insert("status".to_owned(), "ACTIVE".into());
+impl Documents {
+    /// Adds the records of a document, unless there are none, or the first, which is its own, is not valid.
+    fn add<const N: usize>(&mut self, schemas: &Schemas, of: Option<[Seeded; N]>, document: &Value) -> Result<()> {
+        let faults = match of.as_ref().and_then(|records| records.first()) {
+            Some((_, due, _)) => due.faults(schemas)?,
+            None => vec!["an id is missing".to_owned()],
+        };
+        if faults.is_empty() {
+            self.records.extend(of.into_iter().flatten());
+        } else {
+            self.left_out.push(format!("no valid record can be made of {document}: {}", faults.join("; ")));
+        }
+        Ok(())
     }
-    if let Some(date) = record.entry("date").or_insert_with(|| json!({})).as_object_mut() {
+}
+
+impl Due {
+    /// What is wrong with the record, by the schema of its type.
+    fn faults(&self, schemas: &Schemas) -> Result<Vec<String>> {
+        let mut record = self.data.clone();
+        record.insert("recordId".to_owned(), "any".into());
+        schemas.faults(self.kind, &Value::Object(record))
+    }
+}
+
+/// What the workers make of a document, apart from its record id.
+fn published(schemas: &Schemas, kind: Kind, document: &Value) -> Result<Map<String, Value>> {
+    let mut data = document.as_object().cloned().unwrap_or_default();
+    data.retain(|_, value| !value.is_null());
+    let times = [("created", "createdAt"), ("updated", "updatedAt")].map(|(name, at)| (name, data.get(at).cloned()));
+    if let Some(date) = data.entry("date").or_insert_with(|| json!({})).as_object_mut() {
         date.retain(|_, time| !time.is_null());
-        date.entry("updated").or_insert_with(|| UPDATED.into());
-        if let Some(created) = data.get("createdAt").filter(|time| !time.is_null()) {
-            date.entry("created").or_insert_with(|| created.clone());
+        for (name, time) in times {
+            time.into_iter().for_each(|time| _ = date.entry(name).or_insert(time));
         }
     }
-    Ok(schemas.faults(due.kind, &Value::Object(record))?.is_empty())
+    if kind == Kind::Campaign && data.get("status").is_some_and(|status| status == "OPEN") {
+        data.insert("status".to_owned(), "ACTIVE".into());
+    }
+    schemas.published(kind, &data)
 }
 
 /// The campaigns whose data is not published.
@@ -128,27 +157,25 @@ fn off(world: &World) -> BTreeSet<&str> {
     world.campaigns.iter().filter(is_off).filter_map(|campaign| text(campaign, "id")).collect()
 }
 
+fn of_campaign(schemas: &Schemas, id: &str, campaign: &Value) -> Result<Seeded> {
+    record(schemas, Kind::Campaign, id, id.to_owned(), campaign.clone())
+}
+
 /// The records of a market: itself, the event that it is of, and its numbers before anyone has registered.
-fn of_market(market: &Value) -> Option<[Seeded; 3]> {
-    let (id, campaign, event) = (text(market, "id")?, text(market, "campaignId")?, text(market, "eventId")?);
+fn of_market(schemas: &Schemas, [id, campaign, event]: [&str; 3], market: &Value) -> Result<[Seeded; 3]> {
     let mapping = json!({"campaignId": campaign, "marketId": id, "eventId": event});
     let numbers = json!({"campaignId": campaign, "marketId": id, "stats": {"totalRegistrations": 0}});
-    Some([
-        record(Kind::Market, campaign, id.to_owned(), market.clone()),
-        record(Kind::EventMapping, campaign, joined(&[campaign, id, event]), mapping),
-        record(Kind::RegisteredMarket, campaign, joined(&[campaign, id]), numbers),
+    Ok([
+        record(schemas, Kind::Market, campaign, id.to_owned(), market.clone())?,
+        record(schemas, Kind::EventMapping, campaign, joined(&[campaign, id, event]), mapping)?,
+        record(schemas, Kind::RegisteredMarket, campaign, joined(&[campaign, id]), numbers)?,
     ])
 }
 
-fn record(kind: Kind, key: &str, entity: String, data: Value) -> Seeded {
+fn record(schemas: &Schemas, kind: Kind, key: &str, entity: String, data: Value) -> Result<Seeded> {
     let data = with(with(data, "version", VERSION.into()), "updatedAt", UPDATED.into());
-    // A record has more of most documents; what names them is enough here.
-    let kept = ["id", "name", "campaignId", "marketId", "eventId", "stats", "capacity", "version"];
-    let members = data.as_object().into_iter().flatten();
-    let members = members.filter(|(name, _)| kept.contains(&name.as_str()));
-    let members = members.map(|(name, value)| (name.clone(), value.clone())).collect();
-    let due = Due { kind, key: key.to_owned(), data: members, at_ms: None };
-    (format!("{}:{entity}:{VERSION}", kind.name()), due, data)
+    let due = Due { kind, key: key.to_owned(), data: published(schemas, kind, &data)?, at_ms: None };
+    Ok((format!("{}:{entity}:{VERSION}", kind.name()), due, data))
 }
 
 /// The dedup identifier of an entry's version.
@@ -172,7 +199,7 @@ pub fn body(kind: Kind, data: &str) -> String {
 /// When a schema cannot be understood.
 pub fn all(world: &World, outcomes: &[Option<&Outcome>]) -> Result<BTreeMap<String, Due>> {
     let off = off(world);
-    let seeded = seeded(world)?.into_iter().map(|(id, due, _)| (id, due));
+    let seeded = seeded(world)?.records.into_iter().map(|(id, due, _)| (id, due));
     let registrations = world.registrations.iter().zip(outcomes).filter_map(|(registration, outcome)| {
         let (written, campaign) = (outcome.as_ref()?.written.as_ref()?, registration.campaign_id.as_deref()?);
         let Expected::Eligible { fields, .. } = &registration.expected else { return None };

@@ -27,11 +27,15 @@ pub struct Pipeline<'a> {
     pub operator: &'a Gateway,
     /// Whether a message was sent that must stay a dead letter.
     pub poisoned: bool,
+    /// Whether the demo made the documents itself, of each of which there must be a record.
+    pub generated: bool,
 }
 
 /// What is in the event log in the end, and what must be.
 pub struct Ran {
     due: BTreeMap<String, Due>,
+    /// Documents of which there should be records and are not.
+    left_out: Vec<String>,
     logged: Vec<Logged>,
     /// Whether records were queued when nothing moved any more.
     stalled: bool,
@@ -59,7 +63,8 @@ impl Pipeline<'_> {
         if redriven > 0 {
             stalled = read::wait(due.len(), self.log, self.operator, progress).await?;
         }
-        Ok(Ran { due, logged: self.log.records().await?, stalled, redriven })
+        let left_out = if self.generated { due::seeded(world)?.left_out } else { Vec::new() };
+        Ok(Ran { due, left_out, logged: self.log.records().await?, stalled, redriven })
     }
 }
 
@@ -76,6 +81,7 @@ impl Ran {
         if self.stalled {
             failures.add(Kind::Unsettled, "data pipeline", "records were queued when nothing moved any more");
         }
+        self.left_out.iter().for_each(|document| failures.add(Kind::Logged, "data pipeline", document));
         let found = check::check(&self.due, &self.logged, &Schemas::read()?, failures)?;
         let times = times(&self.due, &found.first_ms)?;
         if limited && times.ms(0.99) > LONGEST_MS {

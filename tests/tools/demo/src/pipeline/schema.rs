@@ -2,7 +2,7 @@
 
 use super::due::Kind;
 use anyhow::{Context, Result, bail};
-use chrono::DateTime;
+use chrono::{DateTime, SecondsFormat, Timelike};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
@@ -26,13 +26,14 @@ impl Schemas {
         Ok(Self(Kind::ALL.into_iter().map(read).collect::<Result<_>>()?))
     }
 
-    /// The members that a value may have, with their schemas.
+    /// What is published of an entity: in it and in the objects within it the members that the schema has, without those
+    /// that are null; times in UTC.
     ///
     /// # Errors
     /// When the schema cannot be understood.
-    pub fn members(&self, kind: Kind) -> Result<&Map<String, Value>> {
+    pub fn published(&self, kind: Kind, entity: &Map<String, Value>) -> Result<Map<String, Value>> {
         let root = self.0.get(&kind).context("there is no such schema")?;
-        members(root.get("properties").context("properties")?, "properties")
+        Ok(parts(members(root.get("properties").context("properties")?, "properties")?, entity))
     }
 
     /// The faults of a value, each with its path.
@@ -181,6 +182,31 @@ impl Check<'_> {
         }
         Ok(())
     }
+}
+
+fn parts(described: &Map<String, Value>, object: &Map<String, Value>) -> Map<String, Value> {
+    let members = object.iter().filter(|(_, value)| !value.is_null());
+    members.filter_map(|(name, value)| Some((name.clone(), part(described.get(name)?, value)))).collect()
+}
+
+/// What is published of a value. An object whose members the schema does not describe stays as it is.
+fn part(schema: &Value, value: &Value) -> Value {
+    let described = schema.get("properties").and_then(Value::as_object);
+    match (value, described, schema.get("items")) {
+        (Value::Object(object), Some(described), _) => parts(described, object).into(),
+        (Value::Array(list), _, Some(items)) => list.iter().map(|value| part(items, value)).collect(),
+        (Value::String(text), ..) if schema.get("format").is_some() => {
+            utc(text).map_or_else(|| value.clone(), Value::from)
+        }
+        _ => value.clone(),
+    }
+}
+
+/// A time in UTC, with milliseconds or what is below them.
+fn utc(text: &str) -> Option<String> {
+    let time = DateTime::parse_from_rfc3339(text).ok()?.to_utc();
+    let is_whole = time.nanosecond().is_multiple_of(1_000_000);
+    Some(time.to_rfc3339_opts(if is_whole { SecondsFormat::Millis } else { SecondsFormat::AutoSi }, true))
 }
 
 fn members<'v>(rule: &'v Value, keyword: &'static str) -> Result<&'v Map<String, Value>> {

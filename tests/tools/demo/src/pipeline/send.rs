@@ -12,7 +12,7 @@ const BATCH: usize = 100;
 
 /// Queues a record of every document, and those that are wrong.
 pub async fn seed(world: &World, seeder: &Gateway) -> Result<()> {
-    let records = due::seeded(world)?.into_iter().map(|(_, due, data)| due::body(due.kind, &data.to_string()));
+    let records = due::seeded(world)?.records.into_iter().map(|(_, due, data)| due::body(due.kind, &data.to_string()));
     let bodies: Vec<String> = records.chain(due::invalid()).collect();
     for bodies in bodies.chunks(BATCH) {
         send(seeder, QUEUE, bodies.iter().map(Message::new).collect()).await?;

@@ -5,7 +5,7 @@ use super::due::{self, Due, Kind};
 use super::read::Logged;
 use super::schema::Schemas;
 use crate::check::{Failures, Kind as Failure};
-use crate::generate::{World, generate};
+use crate::generate::{World, generate, scenario_1};
 use crate::load::Outcome;
 use crate::resolver::Written;
 use serde_json::{Value, json};
@@ -32,24 +32,10 @@ fn world() -> (World, BTreeMap<String, Due>) {
 }
 
 /// The record that the workers make of a due one.
-fn logged(id: &str, due: &Due, world: &World) -> Logged {
-    let document = |all: &[Value]| all.iter().find(|it| it["id"] == due.data["id"]).cloned().unwrap();
-    let mut data = match due.kind {
-        Kind::Campaign => document(&world.campaigns),
-        Kind::Market => document(&world.markets),
-        _ => due.data.clone().into(),
-    };
-    if data["status"] == "OPEN" {
-        data["status"] = "ACTIVE".into();
-    }
-    let members = data.as_object_mut().unwrap();
-    members.remove("sharedCode");
-    members.insert("recordId".to_owned(), id.into());
-    if due.kind != Kind::Registration {
-        members.insert("version".to_owned(), 1.into());
-    }
-    let date = members.entry("date").or_insert_with(|| json!({}));
-    date["updated"] = UPDATED.into();
+fn logged(id: &str, due: &Due) -> Logged {
+    let mut data = Value::from(due.data.clone());
+    data["recordId"] = id.into();
+    data["date"]["updated"] = UPDATED.into();
     Logged {
         topic: due.kind.topic().to_owned(),
         key: due.key.clone(),
@@ -60,8 +46,8 @@ fn logged(id: &str, due: &Due, world: &World) -> Logged {
 }
 
 /// The event log that has everything.
-fn all(world: &World, due: &BTreeMap<String, Due>) -> Vec<Logged> {
-    due.iter().map(|(id, due)| logged(id, due, world)).collect()
+fn all(due: &BTreeMap<String, Due>) -> Vec<Logged> {
+    due.iter().map(|(id, due)| logged(id, due)).collect()
 }
 
 fn compare(due: &BTreeMap<String, Due>, logged: &[Logged]) -> (Found, Vec<(String, String)>) {
@@ -73,11 +59,11 @@ fn compare(due: &BTreeMap<String, Due>, logged: &[Logged]) -> (Found, Vec<(Strin
 
 #[test]
 fn an_event_log_with_everything_is_right_and_repeats_are_counted() {
-    let (world, due) = world();
+    let (_, due) = world();
     for kind in Kind::ALL {
         assert!(due.values().filter(|due| due.kind == kind).count() > 3, "{kind:?}");
     }
-    let mut log = all(&world, &due);
+    let mut log = all(&due);
     log.extend(log[..7].to_vec());
     log.reverse();
     let (found, told) = compare(&due, &log);
@@ -90,10 +76,10 @@ type Spoil<'s> = &'s dyn Fn(&mut Logged, &mut Value);
 
 #[test]
 fn whatever_is_wrong_is_found_and_named() {
-    let (world, due) = world();
+    let (_, due) = world();
     let id = due.iter().find(|(_, due)| due.kind == Kind::Registration).unwrap().0.clone();
     let spoilt = |spoil: Spoil<'_>| {
-        let mut log = all(&world, &due);
+        let mut log = all(&due);
         let record = log.iter_mut().find(|record| record.dedup_id.as_ref() == Some(&id)).unwrap();
         let mut value: Value = serde_json::from_str(&record.value).unwrap();
         spoil(record, &mut value);
@@ -118,7 +104,7 @@ fn whatever_is_wrong_is_found_and_named() {
         assert!(told.contains(expected), "{expected}: {told}");
     }
 
-    let log = all(&world, &due);
+    let log = all(&due);
     let without: Vec<_> = log.iter().filter(|record| record.dedup_id.as_ref() != Some(&id)).cloned().collect();
     assert_eq!(compare(&due, &without).1, [(id.clone(), "it is not in the event log".to_owned())]);
     let other = Logged { value: "{}".to_owned(), ..log[0].clone() };
@@ -149,14 +135,14 @@ fn wrong_records_are_wrong_each_in_its_way() {
 #[test]
 fn nothing_is_due_of_a_campaign_whose_data_is_not_published() {
     let (mut world, due) = world();
-    let queued = due::seeded(&world).unwrap().len();
+    let queued = due::seeded(&world).unwrap().records.len();
     let off = due.values().find(|due| due.kind == Kind::Registration).unwrap().key.clone();
     let campaign = world.campaigns.iter_mut().find(|campaign| campaign["id"] == off.as_str()).unwrap();
     campaign["options"]["dataPipeline"] = false.into();
     let others: Vec<_> = due.iter().filter(|(_, due)| due.key != off).map(|(id, _)| id.clone()).collect();
     assert!(others.len() + 4 < due.len(), "registrations, markets and the campaign");
     assert_eq!(due_of(&world).into_keys().collect::<Vec<_>>(), others);
-    assert_eq!(due::seeded(&world).unwrap().len(), queued);
+    assert_eq!(due::seeded(&world).unwrap().records.len(), queued);
 }
 
 /// `--input` may have such documents.
@@ -171,7 +157,19 @@ fn documents_of_which_no_valid_record_can_be_made_are_not_queued() {
         };
         let campaigns = vec![with(&world.campaigns[0], campaign)];
         let world = World { campaigns, markets: vec![with(&world.markets[0], market)], ..World::default() };
-        due::seeded(&world).unwrap().into_iter().map(|(_, due, _)| due.kind).collect::<Vec<_>>()
+        let seeded = due::seeded(&world).unwrap();
+        let left_out = [(Kind::Campaign, &world.campaigns[0]), (Kind::Market, &world.markets[0])];
+        let left_out =
+            left_out.into_iter().filter(|(kind, _)| seeded.records.iter().all(|(_, due, _)| due.kind != *kind));
+        let told: Vec<_> =
+            left_out.map(|(_, document)| format!("no valid record can be made of {document}: ")).collect();
+        assert_eq!(seeded.left_out.len(), told.len(), "{:?}", seeded.left_out);
+        assert!(
+            seeded.left_out.iter().zip(&told).all(|(found, told)| found.starts_with(told)),
+            "{:?}",
+            seeded.left_out
+        );
+        seeded.records.into_iter().map(|(_, due, _)| due.kind).collect::<Vec<_>>()
     };
     let of_market = [Kind::Market, Kind::EventMapping, Kind::RegisteredMarket];
     let all = [&[Kind::Campaign][..], &of_market].concat();
@@ -183,6 +181,70 @@ fn documents_of_which_no_valid_record_can_be_made_are_not_queued() {
     }
     for wrong in [("timeZone", json!(5)), ("date", json!({"presale": "now"})), ("ticketer", Value::Null)] {
         assert_eq!(queued(&[], &[wrong]), [Kind::Campaign]);
+    }
+}
+
+#[test]
+fn of_every_document_of_a_generated_world_there_is_a_record() {
+    for world in [generate(300, 1), scenario_1(300, 1, false), scenario_1(300, 1, true)] {
+        let seeded = due::seeded(&world).unwrap();
+        assert_eq!(seeded.left_out, [""; 0]);
+        assert_eq!(seeded.records.len(), world.campaigns.len() + 3 * world.markets.len());
+    }
+}
+
+/// Without what is null or not in the schema, at every depth, and with times in UTC.
+#[test]
+fn what_is_due_of_a_document_is_what_the_workers_make_of_it() {
+    let campaign = json!({
+        "id": "c", "slug": "s", "name": "n", "status": "OPEN", "locale": null, "note": 1,
+        "createdAt": "2026-01-01T02:00:00+02:00",
+        "date": {
+            "open": "2026-01-01T00:00:00Z", "close": "2026-02-01T00:00:00.000001Z", "created": null, "other": 1,
+            "sendReminderEmails": ["2026-01-01T01:00:00+01:00"],
+        },
+        "fields": [{"name": "f", "type": "string", "required": null, "options": ["a"], "hint": "h"}],
+        "gates": [], "options": {"dataPipeline": null, "automatedReminders": true, "secret": "s"},
+    });
+    let world = World { campaigns: vec![campaign], ..World::default() };
+    let (id, due, _) = due::seeded(&world).unwrap().records.remove(0);
+    assert_eq!(id, "CAMPAIGN:c:1");
+    let expected = json!({
+        "id": "c", "slug": "s", "name": "n", "status": "ACTIVE", "version": 1,
+        "date": {
+            "open": "2026-01-01T00:00:00.000Z", "close": "2026-02-01T00:00:00.000001Z",
+            "created": "2026-01-01T00:00:00.000Z", "updated": UPDATED,
+            "sendReminderEmails": ["2026-01-01T00:00:00.000Z"],
+        },
+        "fields": [{"name": "f", "type": "string", "options": ["a"]}],
+        "gates": [], "options": {"automatedReminders": true},
+    });
+    assert_eq!(Value::from(due.data), expected);
+}
+
+#[test]
+fn whatever_is_wrong_with_a_seeded_document_is_found() {
+    let (_, due) = world();
+    let log = all(&due);
+    let position = log.iter().position(|it| it.topic == Kind::Campaign.topic()).unwrap();
+    for (pointer, wrong) in [
+        ("/data/status", json!("TRANSFERRING")),
+        ("/data/slug", json!("other")),
+        ("/data/locale", json!("de-DE")),
+        ("/data/date/close", json!("2098-12-31T00:00:00.000Z")),
+        ("/data/date/updated", json!("2026-01-01T00:00:00.001Z")),
+        ("/data/fields/0/required", json!(false)),
+        ("/data/options/automatedReminders", json!(true)),
+        ("/data/gates", json!([{"type": "other"}])),
+    ] {
+        let mut log = log.clone();
+        let mut value: Value = serde_json::from_str(&log[position].value).unwrap();
+        assert_ne!(*value.pointer(pointer).unwrap(), wrong, "{pointer}");
+        *value.pointer_mut(pointer).unwrap() = wrong;
+        log[position].value = value.to_string();
+        let told = compare(&due, &log).1;
+        let member = pointer.split('/').nth(2).unwrap();
+        assert!(told.len() == 1 && told[0].1.starts_with(&format!("/data/{member} is ")), "{told:?}");
     }
 }
 
