@@ -190,13 +190,16 @@ impl EmbeddedStore<'_> {
         Ok(Arc::new(FanOut::open(self.declared, queues.clone(), Clock::wall())?))
     }
 
-    fn tasks(&mut self) -> Result<(Arc<dyn TaskBackend>, Option<Arc<dyn ExecutionTable>>)> {
+    fn tasks(&mut self) -> Result<Tasks> {
         if self.declared.tasks.is_empty() {
             return Ok((Arc::new(NoTasks), None));
         }
         Ok((self.get()?, Some(self.get()?)))
     }
 }
+
+/// Where executions are, and how they are started, where that is not the business of another program.
+type Tasks = (Arc<dyn TaskBackend>, Option<Arc<dyn ExecutionTable>>);
 
 /// Otherwise the topics would deliver to queues that nobody reads.
 const NEEDS_QUEUES: &str =
