@@ -12,7 +12,7 @@ use crate::listed::{Lines, Listed};
 use crate::ports::Ports;
 use crate::send::send;
 use crate::table::change;
-use futures::future::{LocalBoxFuture, ready};
+use futures::future::{LocalBoxFuture, MaybeDone, maybe_done};
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use scoring::file::File;
@@ -21,8 +21,11 @@ use scoring::rows::{Counts, Outcome, Rows, ValidRow};
 use scoring::schema::Kind;
 use scoring::tail::HeldBack;
 use serde_json::json;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use worker_kit::platform::{Error, ErrorKind};
-use worker_kit::{Disposition, Event, batch};
+use worker_kit::{Disposition, Event, batch, yield_now};
 
 /// How long a call reads before it has itself continued, milliseconds: a drain waits for it, and its wall time (300 s by
 /// default) is far longer than the batch that it ends with.
@@ -39,6 +42,9 @@ const PART_ROWS: u64 = 500;
 const PART_BYTES: u64 = 256 * 1024;
 /// Parts under way.
 const PARTS: usize = 4;
+/// How often a call yields after a part. A batch has some eight responses, of which each time takes one, and the host needs
+/// some of the times itself.
+const YIELDS: usize = 3;
 /// The rows that are done, by `outcome`.
 const ROWS: &str = "scoring_rows_total";
 /// How long a call waits that finds the file read by another one, milliseconds.
@@ -105,7 +111,7 @@ struct Batch<'f> {
     /// The rows that are put last, of a file whose report waits for them.
     held_back: Option<HeldBack>,
     /// The batch before it, of which the rest is sent and the progress stored.
-    finishing: Option<LocalBoxFuture<'f, Result<State, Disposition>>>,
+    finishing: Option<MaybeDone<LocalBoxFuture<'f, Result<State, Disposition>>>>,
 }
 
 impl Batch<'_> {
@@ -133,14 +139,33 @@ impl Batch<'_> {
             || rows.place().offset >= before.position.place.offset + BATCH_BYTES
     }
 
-    /// Waits until the batch before is done.
+    /// Waits until the batch before is done; the parts of this one go on meanwhile.
     async fn finished(&mut self, state: &mut State) -> Result<(), Disposition> {
-        if let Some(finishing) = self.finishing.take() {
-            let State { stored, progress } = finishing.await?;
+        self.until(|_, is_finished| is_finished).await?;
+        if let Some(finished) = self.finishing.take().and_then(|mut it| Pin::new(&mut it).take_output()) {
+            let State { stored, progress } = finished?;
             state.stored = stored;
             state.progress.tail = progress.tail;
         }
         Ok(())
+    }
+
+    /// Waits for something, which is told whether the batch before is done.
+    async fn until(&mut self, is_there: impl Fn(&Self, bool) -> bool) -> Result<(), Disposition> {
+        poll_fn(|context| match self.advance(context) {
+            Ok(is_finished) if !is_there(self, is_finished) => Poll::Pending,
+            Ok(_) => Poll::Ready(Ok(())),
+            Err(stopped) => Poll::Ready(Err(stopped)),
+        })
+        .await
+    }
+
+    /// Takes the responses that have arrived, and makes the calls that come next. Returns whether the batch before is done.
+    fn advance(&mut self, context: &mut Context<'_>) -> Result<bool, Disposition> {
+        while let Poll::Ready(Some(sent)) = self.sending.poll_next_unpin(context) {
+            sent?;
+        }
+        Ok(self.finishing.as_mut().is_none_or(|finishing| finishing.poll_unpin(context).is_ready()))
     }
 
     fn is_part_full(&self, rows: &Rows) -> bool {
@@ -313,27 +338,19 @@ impl<P: Ports> Loader<'_, P> {
         }
     }
 
-    /// Begins to send a part; waits while too many are under way.
+    /// Begins to send a part, and lets the batch before go on; waits while too many parts are under way.
     async fn send_part<'f>(&'f self, rows: &Rows, batch: &mut Batch<'f>) -> Result<(), Disposition> {
         let part = std::mem::take(&mut batch.part);
         (batch.begin, batch.rows_before) = (rows.place().offset, rows.counts().rows);
-        if part.is_empty() {
-            return Ok(());
+        if !part.is_empty() {
+            batch.sending.push(async move { self.send(part).await.map(drop) }.boxed_local());
         }
-        batch.sending.push(async move { self.send(part).await.map(drop) }.boxed_local());
-        // The call begins now, not when it is first awaited.
-        if let Some(Some(sent)) = batch.sending.next().now_or_never() {
-            sent?;
+        for _ in 0..YIELDS {
+            // The first call of the part begins now, not when a response is waited for.
+            batch.until(|_, _| true).await?;
+            yield_now().await;
         }
-        if let Some(finishing) = &mut batch.finishing
-            && let Some(finished) = finishing.now_or_never()
-        {
-            batch.finishing = Some(ready(finished).boxed_local());
-        }
-        while batch.sending.len() >= PARTS {
-            batch.sending.next().await.unwrap_or(Ok(()))?;
-        }
-        Ok(())
+        batch.until(|batch, _| batch.sending.len() < PARTS).await
     }
 
     /// Begins to send the rest of a batch, with the held-back rows last, and to store its progress, while the next one
@@ -349,8 +366,9 @@ impl<P: Ports> Loader<'_, P> {
         batch.finished(state).await?;
         state.progress.position = rows.position();
         let full = std::mem::replace(batch, Batch::at(rows, self.kind));
-        batch.finishing = Some(self.finished(full, state.clone(), tail).boxed_local());
-        Ok(())
+        batch.finishing = Some(maybe_done(self.finished(full, state.clone(), tail).boxed_local()));
+        // Its next call begins now.
+        batch.until(|_, _| true).await
     }
 
     /// The same for the last batch; waits for the end.
