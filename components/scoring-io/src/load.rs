@@ -16,10 +16,10 @@ use futures::future::{LocalBoxFuture, MaybeDone, maybe_done};
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use scoring::file::File;
-use scoring::progress::{self, Begin, Ending, Progress, Tail};
+use scoring::progress::{self, Begin, Ending, Progress};
 use scoring::rows::{Counts, Outcome, Rows, ValidRow};
 use scoring::schema::Kind;
-use scoring::tail::HeldBack;
+use scoring::tail::{HeldBack, LastRows, Tail};
 use serde_json::json;
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -90,13 +90,26 @@ pub(crate) struct Loader<'p, P> {
 }
 
 /// How far the file is.
-#[derive(Clone)]
 pub(crate) struct State {
-    /// As it was read or stored last.
+    /// As it was read or stored last, without the tail.
     pub(crate) stored: Option<Progress>,
-    /// As it is to be stored next.
+    /// As it is to be stored next, without the tail.
     pub(crate) progress: Progress,
+    /// The last records.
+    pub(crate) tail: Tail,
 }
+
+impl State {
+    /// The state with which a batch is finished, while the next one is read with this one. Until that is done, this one lacks
+    /// what only the storing needs.
+    fn for_finishing(&mut self) -> Self {
+        let (stored, tail) = (self.stored.take(), std::mem::take(&mut self.tail));
+        Self { stored, progress: self.progress.clone(), tail }
+    }
+}
+
+/// Parts that are being sent.
+type Sending<'f> = FuturesUnordered<LocalBoxFuture<'f, Result<(), Disposition>>>;
 
 /// The batch that is being read.
 struct Batch<'f> {
@@ -107,7 +120,7 @@ struct Batch<'f> {
     /// The rows before it.
     rows_before: u64,
     /// Parts that are being sent.
-    sending: FuturesUnordered<LocalBoxFuture<'f, Result<(), Disposition>>>,
+    sending: Sending<'f>,
     /// The rows that are put last, of a file whose report waits for them.
     held_back: Option<HeldBack>,
     /// The batch before it, of which the rest is sent and the progress stored.
@@ -133,6 +146,14 @@ impl Batch<'_> {
         }
     }
 
+    /// Ends it: its last part has the rest. Returns the rows that are put when all others are.
+    fn end(&mut self) -> LastRows {
+        let Some(held_back) = self.held_back.take() else { return LastRows::default() };
+        let (others, last) = held_back.end();
+        self.part.extend(others);
+        last
+    }
+
     /// Whether the batch is to end here: that before it ended where the progress stands.
     fn is_full(&self, rows: &Rows, before: &Progress) -> bool {
         rows.counts().rows >= before.position.counts.rows + BATCH_ROWS
@@ -143,9 +164,7 @@ impl Batch<'_> {
     async fn finished(&mut self, state: &mut State) -> Result<(), Disposition> {
         self.until(|_, is_finished| is_finished).await?;
         if let Some(finished) = self.finishing.take().and_then(|mut it| Pin::new(&mut it).take_output()) {
-            let State { stored, progress } = finished?;
-            state.stored = stored;
-            state.progress.tail = progress.tail;
+            State { stored: state.stored, tail: state.tail, .. } = finished?;
         }
         Ok(())
     }
@@ -173,6 +192,15 @@ impl Batch<'_> {
     }
 }
 
+/// What ends with a progress that is stored.
+#[derive(Clone, Copy, PartialEq)]
+enum Ends {
+    /// A batch, and another one follows.
+    Batch,
+    /// The call, or the file.
+    Call,
+}
+
 #[derive(PartialEq)]
 enum Flow {
     /// The next range is needed.
@@ -187,13 +215,15 @@ impl<P: Ports> Loader<'_, P> {
     async fn load(&self) -> Result<Disposition, Disposition> {
         let name = self.file.name();
         let mut items = self.ports.read(vec![progress::key(&self.file)]).await.map_err(|error| error.disposition())?;
-        let stored = progress::read(items.pop().flatten().as_deref()).map_err(Disposition::Reject)?;
-        let progress = match progress::begin(&self.file, stored.as_ref()) {
+        let mut stored = progress::read(items.pop().flatten().as_deref()).map_err(Disposition::Reject)?;
+        let mut progress = match progress::begin(&self.file, stored.as_ref()) {
             Begin::At(progress) => *progress,
             Begin::Done => return Ok(Disposition::Skip(format!("read already: {name}"))),
             Begin::Replaced => return Ok(Disposition::Skip(format!("replaced: {name}"))),
         };
-        let mut state = State { stored, progress };
+        stored.iter_mut().for_each(|stored| stored.tail.clear());
+        let tail = Tail::new(std::mem::take(&mut progress.tail));
+        let mut state = State { stored, progress, tail };
         if state.progress.ending.is_none() && self.read(&mut state).await? == Flow::Over {
             return Ok(self.goes_on());
         }
@@ -210,12 +240,13 @@ impl<P: Ports> Loader<'_, P> {
         self.ports.now_ms() >= self.until_ms || self.listed.is_full()
     }
 
-    /// Stores the progress.
+    /// Stores the progress with the tail.
     pub(crate) async fn store(&self, state: &mut State) -> Result<(), Disposition> {
-        self.store_with(state, Tail::Stored).await
+        self.store_with(state, Ends::Call).await
     }
 
-    async fn store_with(&self, state: &mut State, tail: Tail) -> Result<(), Disposition> {
+    async fn store_with(&self, state: &mut State, ends: Ends) -> Result<(), Disposition> {
+        let tail = (ends == Ends::Call).then_some(&state.tail);
         match change(self.ports, state.progress.store(&self.file, state.stored.as_ref(), tail)).await {
             Ok(true) => {
                 self.count_rows(state);
@@ -333,7 +364,7 @@ impl<P: Ports> Loader<'_, P> {
                 return Ok(Flow::Over);
             }
             if batch.is_full(rows, &state.progress) {
-                self.begin_to_finish(rows, batch, state, Tail::Left).await?;
+                self.begin_to_finish(rows, batch, state, Ends::Batch).await?;
             }
         }
     }
@@ -343,7 +374,7 @@ impl<P: Ports> Loader<'_, P> {
         let part = std::mem::take(&mut batch.part);
         (batch.begin, batch.rows_before) = (rows.place().offset, rows.counts().rows);
         if !part.is_empty() {
-            batch.sending.push(async move { self.send(part).await.map(drop) }.boxed_local());
+            batch.sending.push(async move { self.send(part.iter().collect()).await.map(drop) }.boxed_local());
         }
         for _ in 0..YIELDS {
             // The first call of the part begins now, not when a response is waited for.
@@ -360,40 +391,44 @@ impl<P: Ports> Loader<'_, P> {
         rows: &Rows,
         batch: &mut Batch<'f>,
         state: &mut State,
-        tail: Tail,
+        ends: Ends,
     ) -> Result<(), Disposition> {
+        let last = batch.end();
         self.send_part(rows, batch).await?;
         batch.finished(state).await?;
         state.progress.position = rows.position();
-        let full = std::mem::replace(batch, Batch::at(rows, self.kind));
-        batch.finishing = Some(maybe_done(self.finished(full, state.clone(), tail).boxed_local()));
+        let sending = std::mem::replace(batch, Batch::at(rows, self.kind)).sending;
+        batch.finishing = Some(maybe_done(self.finished(sending, last, state.for_finishing(), ends).boxed_local()));
         // Its next call begins now.
         batch.until(|_, _| true).await
     }
 
     /// The same for the last batch; waits for the end.
     async fn finish<'f>(&'f self, rows: &Rows, batch: &mut Batch<'f>, state: &mut State) -> Result<(), Disposition> {
-        self.begin_to_finish(rows, batch, state, Tail::Stored).await?;
+        self.begin_to_finish(rows, batch, state, Ends::Call).await?;
         batch.finished(state).await
     }
 
-    async fn finished(&self, batch: Batch<'_>, mut state: State, tail: Tail) -> Result<State, Disposition> {
-        let Batch { mut sending, held_back, .. } = batch;
+    async fn finished(
+        &self,
+        mut sending: Sending<'_>,
+        last: LastRows,
+        mut state: State,
+        ends: Ends,
+    ) -> Result<State, Disposition> {
         while let Some(sent) = sending.next().await {
             sent?;
         }
-        let last = held_back.map(|mut held| held.take()).unwrap_or_default();
-        if !last.is_empty() {
-            let mut records = last.clone();
-            let lost = self.send(last).await?;
-            records.retain(|row| !lost.contains(&row.line));
-            state.progress.add_tail(records.into_iter().map(|row| row.record).collect());
+        let rows = last.rows();
+        if !rows.is_empty() {
+            let lost = self.send(rows).await?;
+            state.tail.add(last, &lost);
         }
-        self.store_with(&mut state, tail).await?;
+        self.store_with(&mut state, ends).await?;
         Ok(state)
     }
 
-    async fn send(&self, rows: Vec<ValidRow>) -> Result<Vec<u64>, Disposition> {
+    async fn send(&self, rows: Vec<&ValidRow>) -> Result<Vec<u64>, Disposition> {
         send(self.ports, self.kind, &self.file, rows, &self.listed).await
     }
 

@@ -12,6 +12,7 @@ use scoring::fans::Fans;
 use scoring::progress::{self, Ending};
 use scoring::report::{Expected, Message};
 use scoring::table::Key;
+use scoring::tail::Tail;
 use serde_json::json;
 use worker_kit::{Disposition, messages};
 
@@ -88,7 +89,7 @@ impl<P: Ports> Loader<'_, P> {
 
     /// Looks whether the file's last records are saved; the call ends if they are not.
     async fn wait_for_tail(&self, state: &mut State, ending: &Ending) -> Result<(), Disposition> {
-        let jobs = jobs(state.progress.tail.iter().cloned().enumerate());
+        let jobs = jobs(state.tail.records().cloned().enumerate());
         let is_saved = is_saved(self.ports, &jobs).await.map_err(|error| error.disposition())?;
         let waited_ms = self.ports.now_ms().saturating_sub(ending.since_ms);
         if !is_saved && waited_ms < PATIENCE_MS {
@@ -100,7 +101,7 @@ impl<P: Ports> Loader<'_, P> {
             let data = json!({"file": self.file.name()});
             self.ports.warn("The file is reported although its last records are not saved after 10 minutes", data);
         }
-        state.progress.tail.clear();
+        state.tail = Tail::default();
         Ok(())
     }
 }

@@ -10,7 +10,7 @@ use crate::record::{ScoreRecord, Verification};
 use crate::report::{Expected, Message, Source};
 use crate::rows::Position;
 use crate::table::{Change, Key};
-use crate::tail;
+use crate::tail::Tail;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -23,9 +23,6 @@ const MAX_CAMPAIGNS: usize = 1_000;
 /// Most bytes of their ids. An item has 400 KB, names included ("Quotas in Amazon DynamoDB"); the header of a file, the key
 /// and the rest need less than 20 KB.
 const MAX_CAMPAIGN_BYTES: usize = 300_000;
-
-/// The most bytes of [`Progress::tail`] as JSON: about 200 records.
-const MAX_TAIL_BYTES: usize = 60_000;
 
 /// How far a file has been read.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -43,7 +40,7 @@ pub struct Progress {
     /// Whether the file has campaigns that are left out of these.
     #[serde(default)]
     pub has_more_campaigns: bool,
-    /// The last records in each part of a stream ([`tail`]), the very last ones first: when they are saved, all are.
+    /// The last records ([`Tail`]) as they are stored: when they are saved, all are.
     #[serde(default)]
     pub tail: Vec<ScoreRecord>,
     /// How far the report is, once all rows are done.
@@ -109,16 +106,6 @@ pub fn message(campaign_id: &str, file: &File, expected: Expected, ended_ms: u64
         since_ms: None,
         seen: None,
     }
-}
-
-/// Whether [`Progress::tail`] is stored with the rest. It takes up to 60 KB, so a call stores it at its end: what stood
-/// there before is saved by the time that another call reads on after a crash.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Tail {
-    /// It is.
-    Stored,
-    /// What is stored stays.
-    Left,
 }
 
 /// Where reading begins.
@@ -195,17 +182,6 @@ impl Progress {
         }
     }
 
-    /// Notes records that were put last, in their order, before those that are noted already: as many as there is room for.
-    pub fn add_tail(&mut self, records: Vec<ScoreRecord>) {
-        let mut bytes = 0;
-        let fits = |record: &ScoreRecord| {
-            bytes += serde_json::to_string(record).map_or(0, |text| text.len() + 1);
-            bytes <= MAX_TAIL_BYTES
-        };
-        let before = std::mem::take(&mut self.tail);
-        self.tail = tail::last(records.into_iter().rev().chain(before)).take_while(fits).collect();
-    }
-
     /// The warning at the end of a file with campaigns that are left out.
     pub fn warning(&self, file: &File) -> Option<String> {
         let known = self.campaigns.len();
@@ -214,7 +190,10 @@ impl Progress {
 
     /// The update that stores it, on condition that what is stored is as it was read or written last. If that fails, another
     /// call reads the file, or another version of it: this one stops.
-    pub fn store(&self, file: &File, stored: Option<&Self>, tail: Tail) -> Change {
+    ///
+    /// The tail takes up to 60 KB, so a call stores it at its end: what stood there before is saved by the time that
+    /// another call reads on after a crash.
+    pub fn store(&self, file: &File, stored: Option<&Self>, tail: Option<&Tail>) -> Change {
         let mut change = Change::of(key(file))
             .set("etag", self.etag.as_str())
             .set("sequencer", self.sequencer.as_str())
@@ -223,10 +202,7 @@ impl Progress {
             .set("hasMoreCampaigns", self.has_more_campaigns)
             .set("ending", json!(self.ending))
             .set("isDone", self.is_done);
-        // As text, because a `Value` rounds scores. Records can always be serialised.
-        if tail == Tail::Stored {
-            change.set.push(("tail".to_owned(), serde_json::to_string(&self.tail).unwrap_or_else(|_| "[]".to_owned())));
-        }
+        change.set.extend(tail.map(|tail| ("tail".to_owned(), tail.to_json())));
         let Some(stored) = stored else { return change.if_absent("pk") };
         let place = stored.position.place;
         change
@@ -268,7 +244,7 @@ mod tests {
         let begun = at(begin(&file, None));
         assert_eq!(begun.position, Position::BEGINNING);
         let further = advance(&begun, 50);
-        table.apply(&further.store(&file, None, Tail::Stored)).unwrap();
+        table.apply(&further.store(&file, None, None)).unwrap();
         assert_eq!(at(begin(&file, stored(&table).as_ref())), further);
     }
 
@@ -288,33 +264,23 @@ mod tests {
             assert_eq!(progress.warning(&file).as_deref(), Some(warning.as_str()));
             // It is known still when the file is read on.
             table.items.clear();
-            table.apply(&progress.store(&file, None, Tail::Stored)).unwrap();
+            table.apply(&progress.store(&file, None, None)).unwrap();
             assert_eq!(stored(&table).unwrap(), progress);
         }
     }
 
     #[test]
-    fn the_last_records_are_kept_across_batches_as_an_item_has_room_for_them() {
+    fn what_is_stored_of_the_last_records_stays_until_others_are_stored() {
         let (mut table, file) = (Table::default(), file("1"));
-        let mut progress = at(begin(&file, None));
-        let scored = |member: i32, score| record(&format!("m{member} g1 e1"), "1", score);
-        progress.add_tail((0..1_000).map(|member| scored(member, 1)).collect());
-        let first = progress.tail.clone();
-        assert_eq!(first.len(), 32 * tail::KEYS);
-        progress.add_tail(vec![scored(2_000, 2), scored(2_000, 3)]);
-        let others = progress.tail.iter().filter(|it| first.contains(it)).count();
-        assert!(progress.tail[..32].contains(&scored(2_000, 3)) && others == first.len() - 1, "{:?}", progress.tail);
-        table.apply(&progress.store(&file, None, Tail::Stored)).unwrap();
-        assert_eq!(stored(&table).unwrap(), progress);
-        let digits = "12345678901234567890.123456789012345678";
-        progress.add_tail(vec![ScoreRecord { score: crate::score::Score::parse(digits).unwrap(), ..scored(1, 1) }]);
-        let text =
-            progress.store(&file, None, Tail::Stored).set.into_iter().find(|(path, _)| path == "tail").unwrap().1;
-        assert_eq!(serde_json::from_str::<Vec<ScoreRecord>>(&text).unwrap(), progress.tail, "no digit is lost");
-        let long = |member| ScoreRecord { event_id: Some("x".repeat(1_000)), ..scored(member, 1) };
-        progress.add_tail((0..1_000).map(long).collect());
-        let bytes = serde_json::to_string(&progress.tail).unwrap().len();
-        assert!((58_000..60_100).contains(&bytes) && progress.tail.len() > 32, "{bytes}");
+        let begun = at(begin(&file, None));
+        let records = vec![record("m1", "1", 1), record("m2", "1", 2)];
+        table.apply(&begun.store(&file, None, Some(&Tail::new(records.clone())))).unwrap();
+        assert_eq!(Tail::new(stored(&table).unwrap().tail), Tail::new(records.clone()));
+        let further = advance(&begun, 50);
+        table.apply(&further.store(&file, Some(&begun), None)).unwrap();
+        assert_eq!(stored(&table).unwrap().tail.len(), 2);
+        table.apply(&further.store(&file, Some(&further), Some(&Tail::default()))).unwrap();
+        assert_eq!(stored(&table).unwrap().tail, []);
     }
 
     #[test]
@@ -344,10 +310,10 @@ mod tests {
         let (mut table, file) = (Table::default(), file("1"));
         let begun = at(begin(&file, None));
         let (one, two) = (advance(&begun, 50), advance(&begun, 70));
-        table.apply(&one.store(&file, None, Tail::Stored)).unwrap();
-        table.apply(&two.store(&file, None, Tail::Stored)).unwrap_err();
-        table.apply(&advance(&one, 90).store(&file, Some(&one), Tail::Stored)).unwrap();
-        table.apply(&two.store(&file, Some(&one), Tail::Stored)).unwrap_err();
+        table.apply(&one.store(&file, None, None)).unwrap();
+        table.apply(&two.store(&file, None, None)).unwrap_err();
+        table.apply(&advance(&one, 90).store(&file, Some(&one), None)).unwrap();
+        table.apply(&two.store(&file, Some(&one), None)).unwrap_err();
         assert_eq!(stored(&table).unwrap().position.place.offset, 90);
     }
 
@@ -358,12 +324,12 @@ mod tests {
         let new = File { key: old.key.clone(), ..new };
         let mut table = Table::default();
         let half = advance(&at(begin(&old, None)), 50);
-        table.apply(&half.store(&old, None, Tail::Stored)).unwrap();
+        table.apply(&half.store(&old, None, None)).unwrap();
         let begun = at(begin(&new, Some(&half)));
         assert_eq!((begun.position.clone(), begun.etag.as_str()), (Position::BEGINNING, "other"));
-        table.apply(&begun.store(&new, Some(&half), Tail::Stored)).unwrap();
+        table.apply(&begun.store(&new, Some(&half), None)).unwrap();
         // The call that still reads the old version stops, and its event leads nowhere.
-        table.apply(&advance(&half, 70).store(&old, Some(&half), Tail::Stored)).unwrap_err();
+        table.apply(&advance(&half, 70).store(&old, Some(&half), None)).unwrap_err();
         assert_eq!(begin(&old, stored(&table).as_ref()), Begin::Replaced);
     }
 
@@ -374,7 +340,7 @@ mod tests {
         let mut before = at(begin(&old, None));
         ["a", "b", "c"].into_iter().for_each(|id| before.add_campaign(id));
         before.ending = Some(Ending { reported: Some("a".to_owned()), ..Ending::default() });
-        before.add_tail(vec![record("m1", "1", 1)]);
+        before.tail = vec![record("m1", "1", 1)];
         let mut begun = at(begin(&new, Some(&before)));
         assert_eq!((&begun.campaigns, &begun.tail, &begun.ending), (&ids(["b", "c"]), &before.tail, &None));
         begun.add_campaign("b");

@@ -155,7 +155,7 @@ fn of_two_calls_that_read_a_file_one_stops() {
     assert_eq!(platform.settle(Kind::Scrubbed, &event("etag", "1")), Disposition::Ack);
     drop(other);
     let stored = platform.progress();
-    let mut state = State { stored: None, progress: stored.clone() };
+    let mut state = State { stored: None, progress: stored.clone(), tail: Tail::default() };
     let (kind, lines) = (Kind::Scrubbed, Lines::default());
     let loader = Loader { ports: &platform, kind, file: file("etag"), until_ms: 0, listed: Listed::of(&lines) };
     let stopped = block_on(loader.store(&mut state)).unwrap_err();
