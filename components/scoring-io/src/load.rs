@@ -119,6 +119,8 @@ struct Batch<'f> {
     begin: u64,
     /// The rows before it.
     rows_before: u64,
+    /// The campaign of the last row; empty before the first one.
+    campaign_id: String,
     /// Parts that are being sent.
     sending: Sending<'f>,
     /// The rows that are put last, of a file whose report waits for them.
@@ -133,6 +135,7 @@ impl Batch<'_> {
             part: vec![],
             begin: rows.place().offset,
             rows_before: rows.counts().rows,
+            campaign_id: String::new(),
             sending: FuturesUnordered::new(),
             held_back: (kind == Kind::Scrubbed).then(HeldBack::default),
             finishing: None,
@@ -143,6 +146,14 @@ impl Batch<'_> {
         match &mut self.held_back {
             Some(held_back) => self.part.extend(held_back.push(row)),
             None => self.part.push(row),
+        }
+    }
+
+    /// Notes the campaign of a row. Rows of one campaign often follow each other.
+    fn note_campaign(&mut self, campaign_id: &str, progress: &mut Progress) {
+        if self.campaign_id != campaign_id {
+            progress.add_campaign(campaign_id);
+            campaign_id.clone_into(&mut self.campaign_id);
         }
     }
 
@@ -283,7 +294,7 @@ impl<P: Ports> Loader<'_, P> {
     }
 
     async fn read(&self, state: &mut State) -> Result<Flow, Disposition> {
-        let mut rows = Rows::new(self.kind, self.file.clone(), state.progress.position.clone());
+        let mut rows = Rows::new(self.kind, &self.file, state.progress.position.clone());
         let mut batch = Batch::at(&rows, self.kind);
         let mut offset = rows.place().offset;
         let mut range = self.range(offset).await;
@@ -342,7 +353,7 @@ impl<P: Ports> Loader<'_, P> {
             match rows.read() {
                 Outcome::More => return Ok(Flow::More),
                 Outcome::Record(row) => {
-                    state.progress.add_campaign(&row.record.campaign_id);
+                    batch.note_campaign(&row.record.campaign_id, &mut state.progress);
                     batch.add(*row);
                 }
                 Outcome::Invalid(row) => self.listed.invalid(self.ports, &self.file, &row),
