@@ -108,8 +108,8 @@ impl State {
     }
 }
 
-/// Parts that are being sent.
-type Sending<'f> = FuturesUnordered<LocalBoxFuture<'f, Result<(), Disposition>>>;
+/// Parts that are being sent: of each how many rows are lost.
+type Sending<'f> = FuturesUnordered<LocalBoxFuture<'f, Result<u64, Disposition>>>;
 
 /// The batch that is being read.
 struct Batch<'f> {
@@ -123,6 +123,8 @@ struct Batch<'f> {
     campaign_id: String,
     /// Parts that are being sent.
     sending: Sending<'f>,
+    /// Lost rows of the parts that are sent.
+    lost: u64,
     /// The rows that are put last, of a file whose report waits for them.
     held_back: Option<HeldBack>,
     /// The batch before it, of which the rest is sent and the progress stored.
@@ -137,6 +139,7 @@ impl Batch<'_> {
             rows_before: rows.counts().rows,
             campaign_id: String::new(),
             sending: FuturesUnordered::new(),
+            lost: 0,
             held_back: (kind == Kind::Scrubbed).then(HeldBack::default),
             finishing: None,
         }
@@ -193,7 +196,7 @@ impl Batch<'_> {
     /// Takes the responses that have arrived, and makes the calls that come next. Returns whether the batch before is done.
     fn advance(&mut self, context: &mut Context<'_>) -> Result<bool, Disposition> {
         while let Poll::Ready(Some(sent)) = self.sending.poll_next_unpin(context) {
-            sent?;
+            self.lost += sent?;
         }
         Ok(self.finishing.as_mut().is_none_or(|finishing| finishing.poll_unpin(context).is_ready()))
     }
@@ -253,14 +256,15 @@ impl<P: Ports> Loader<'_, P> {
 
     /// Stores the progress with the tail.
     pub(crate) async fn store(&self, state: &mut State) -> Result<(), Disposition> {
-        self.store_with(state, Ends::Call).await
+        self.store_with(state, Ends::Call, 0).await
     }
 
-    async fn store_with(&self, state: &mut State, ends: Ends) -> Result<(), Disposition> {
+    /// Stores the progress, with the tail if the call ends, and counts the rows that are done: so many of them are lost.
+    async fn store_with(&self, state: &mut State, ends: Ends, lost: u64) -> Result<(), Disposition> {
         let tail = (ends == Ends::Call).then_some(&state.tail);
         match change(self.ports, state.progress.store(&self.file, state.stored.as_ref(), tail)).await {
             Ok(true) => {
-                self.count_rows(state);
+                self.count_rows(state, lost);
                 state.stored = Some(state.progress.clone());
             }
             Ok(false) => {
@@ -275,12 +279,11 @@ impl<P: Ports> Loader<'_, P> {
 
     /// Counts the rows that are done since the progress was stored last: all outcomes, so that each has its series from
     /// the first rows on.
-    fn count_rows(&self, state: &State) {
+    fn count_rows(&self, state: &State, lost: u64) {
         let before = state.stored.as_ref().filter(|stored| stored.is_version(&self.file));
         let before = before.map_or_else(Counts::default, |stored| stored.position.counts);
         let now = state.progress.position.counts;
         let (rows, invalid) = (now.rows.saturating_sub(before.rows), now.invalid.saturating_sub(before.invalid));
-        let lost = self.listed.take_lost();
         if rows > 0 {
             let valid = rows.saturating_sub(invalid + lost);
             for (outcome, number) in [("valid", valid), ("invalid", invalid), ("lost", lost)] {
@@ -385,7 +388,8 @@ impl<P: Ports> Loader<'_, P> {
         let part = std::mem::take(&mut batch.part);
         (batch.begin, batch.rows_before) = (rows.place().offset, rows.counts().rows);
         if !part.is_empty() {
-            batch.sending.push(async move { self.send(part.iter().collect()).await.map(drop) }.boxed_local());
+            let send = async move { self.send(part.iter().collect()).await.map(|lost| lost.len() as u64) };
+            batch.sending.push(send.boxed_local());
         }
         for _ in 0..YIELDS {
             // The first call of the part begins now, not when a response is waited for.
@@ -408,8 +412,8 @@ impl<P: Ports> Loader<'_, P> {
         self.send_part(rows, batch).await?;
         batch.finished(state).await?;
         state.progress.position = rows.position();
-        let sending = std::mem::replace(batch, Batch::at(rows, self.kind)).sending;
-        batch.finishing = Some(maybe_done(self.finished(sending, last, state.for_finishing(), ends).boxed_local()));
+        let full = std::mem::replace(batch, Batch::at(rows, self.kind));
+        batch.finishing = Some(maybe_done(self.finished(full, last, state.for_finishing(), ends).boxed_local()));
         // Its next call begins now.
         batch.until(|_, _| true).await
     }
@@ -422,20 +426,22 @@ impl<P: Ports> Loader<'_, P> {
 
     async fn finished(
         &self,
-        mut sending: Sending<'_>,
+        batch: Batch<'_>,
         last: LastRows,
         mut state: State,
         ends: Ends,
     ) -> Result<State, Disposition> {
+        let Batch { mut sending, lost: mut lost_rows, .. } = batch;
         while let Some(sent) = sending.next().await {
-            sent?;
+            lost_rows += sent?;
         }
         let rows = last.rows();
         if !rows.is_empty() {
             let lost = self.send(rows).await?;
+            lost_rows += lost.len() as u64;
             state.tail.add(last, &lost);
         }
-        self.store_with(&mut state, ends).await?;
+        self.store_with(&mut state, ends, lost_rows).await?;
         Ok(state)
     }
 
