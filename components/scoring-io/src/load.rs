@@ -2,7 +2,7 @@
 //!
 //! Ranges of the file's version are read one ahead. The rows of a batch are sent in parts, several at a time, and then the
 //! progress is stored, on condition that no other call has stored any, while the next batch is read. So a crash repeats at
-//! most these two, and of two calls that read one file one stops.
+//! most these two, and of two calls that read one file one stops. What is to be reported is stored before ([`scoring::due`]).
 //!
 //! Before its progress is stored, a batch ends with the rows that are held back ([`scoring::tail`]): they are put when all
 //! others of it are, so that a report can wait for them.
@@ -15,14 +15,17 @@ use crate::table::change;
 use futures::future::{LocalBoxFuture, MaybeDone, maybe_done};
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
+use scoring::due::{self, Campaigns, Due};
 use scoring::file::File;
 use scoring::progress::{self, Begin, Ending, Progress};
 use scoring::rows::{Counts, Outcome, Rows, ValidRow};
 use scoring::schema::Kind;
+use scoring::table::{Change, Key};
 use scoring::tail::{HeldBack, LastRows, Tail};
 use serde_json::json;
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 use worker_kit::platform::{Error, ErrorKind};
 use worker_kit::{Disposition, Event, batch, yield_now};
@@ -91,10 +94,16 @@ pub(crate) struct Loader<'p, P> {
 
 /// How far the file is.
 pub(crate) struct State {
-    /// As it was read or stored last, without the tail.
+    /// As it was read or stored last.
     pub(crate) stored: Option<Progress>,
-    /// As it is to be stored next, without the tail.
+    /// As it is to be stored next.
     pub(crate) progress: Progress,
+    /// What is to be reported, as it was read or stored last.
+    pub(crate) due: Due,
+    /// The campaigns that the stored progress covers.
+    pub(crate) covered: Rc<Campaigns>,
+    /// The campaigns to be stored next.
+    pub(crate) campaigns: Rc<Campaigns>,
     /// The last records.
     pub(crate) tail: Tail,
 }
@@ -103,8 +112,14 @@ impl State {
     /// The state with which a batch is finished, while the next one is read with this one. Until that is done, this one lacks
     /// what only the storing needs.
     fn for_finishing(&mut self) -> Self {
-        let (stored, tail) = (self.stored.take(), std::mem::take(&mut self.tail));
-        Self { stored, progress: self.progress.clone(), tail }
+        Self {
+            stored: self.stored.take(),
+            progress: self.progress.clone(),
+            due: std::mem::take(&mut self.due),
+            covered: self.covered.clone(),
+            campaigns: self.campaigns.clone(),
+            tail: std::mem::take(&mut self.tail),
+        }
     }
 }
 
@@ -153,9 +168,9 @@ impl Batch<'_> {
     }
 
     /// Notes the campaign of a row. Rows of one campaign often follow each other.
-    fn note_campaign(&mut self, campaign_id: &str, progress: &mut Progress) {
+    fn note_campaign(&mut self, campaign_id: &str, campaigns: &mut Rc<Campaigns>) {
         if self.campaign_id != campaign_id {
-            progress.add_campaign(campaign_id);
+            campaigns.add(campaign_id);
             campaign_id.clone_into(&mut self.campaign_id);
         }
     }
@@ -178,7 +193,7 @@ impl Batch<'_> {
     async fn finished(&mut self, state: &mut State) -> Result<(), Disposition> {
         self.until(|_, is_finished| is_finished).await?;
         if let Some(finished) = self.finishing.take().and_then(|mut it| Pin::new(&mut it).take_output()) {
-            State { stored: state.stored, tail: state.tail, .. } = finished?;
+            State { stored: state.stored, due: state.due, covered: state.covered, tail: state.tail, .. } = finished?;
         }
         Ok(())
     }
@@ -228,20 +243,33 @@ enum Flow {
 impl<P: Ports> Loader<'_, P> {
     async fn load(&self) -> Result<Disposition, Disposition> {
         let name = self.file.name();
-        let mut items = self.ports.read(vec![progress::key(&self.file)]).await.map_err(|error| error.disposition())?;
-        let mut stored = progress::read(items.pop().flatten().as_deref()).map_err(Disposition::Reject)?;
-        let mut progress = match progress::begin(&self.file, stored.as_ref()) {
+        let item = self.item(progress::key(&self.file)).await?;
+        let stored = progress::read(item.as_deref()).map_err(Disposition::Reject)?;
+        let progress = match progress::begin(&self.file, stored.as_ref()) {
             Begin::At(progress) => *progress,
             Begin::Done => return Ok(Disposition::Skip(format!("read already: {name}"))),
             Begin::Replaced => return Ok(Disposition::Skip(format!("replaced: {name}"))),
         };
-        stored.iter_mut().for_each(|stored| stored.tail.clear());
-        let tail = Tail::new(std::mem::take(&mut progress.tail));
-        let mut state = State { stored, progress, tail };
+        let mut state = self.state(stored, progress).await?;
         if state.progress.ending.is_none() && self.read(&mut state).await? == Flow::Over {
             return Ok(self.goes_on());
         }
         self.report(&mut state).await
+    }
+
+    async fn item(&self, key: Key) -> Result<Option<String>, Disposition> {
+        let mut items = self.ports.read(vec![key]).await.map_err(|error| error.disposition())?;
+        Ok(items.pop().flatten())
+    }
+
+    /// Reads what is to be reported: after the progress, so that it has at least the campaigns that the progress covers.
+    async fn state(&self, stored: Option<Progress>, progress: Progress) -> Result<State, Disposition> {
+        let item = self.item(due::key(&self.file)).await?;
+        let (due, tail) = due::read(item.as_deref()).map_err(Disposition::Reject)?;
+        let campaigns = due.campaigns(&self.file, stored.as_ref());
+        let covered = stored.as_ref().map_or_else(Rc::default, |_| campaigns.clone());
+        let tail = if stored.as_ref().is_some_and(|stored| stored.is_done) { Tail::default() } else { tail };
+        Ok(State { stored, progress, due, covered, campaigns, tail })
     }
 
     /// The disposition of a call that is to be continued.
@@ -262,19 +290,28 @@ impl<P: Ports> Loader<'_, P> {
     /// Stores the progress, with the tail if the call ends, and counts the rows that are done: so many of them are lost.
     async fn store_with(&self, state: &mut State, ends: Ends, lost: u64) -> Result<(), Disposition> {
         let tail = (ends == Ends::Call).then_some(&state.tail);
-        match change(self.ports, state.progress.store(&self.file, state.stored.as_ref(), tail)).await {
-            Ok(true) => {
-                self.count_rows(state, lost);
-                state.stored = Some(state.progress.clone());
-            }
+        if let Some((change, due)) = state.due.store(&self.file, &state.campaigns, tail) {
+            self.write(state, change).await?;
+            state.due = due;
+        }
+        self.write(state, state.progress.store(&self.file, state.stored.as_ref())).await?;
+        self.count_rows(state, lost);
+        state.stored = Some(state.progress.clone());
+        state.covered = state.campaigns.clone();
+        Ok(())
+    }
+
+    /// Changes an item of the file. The call ends if another one has changed it.
+    async fn write(&self, state: &State, item: Change) -> Result<(), Disposition> {
+        match change(self.ports, item).await {
+            Ok(true) => Ok(()),
             Ok(false) => {
                 self.report_unstored(state).await?;
                 let reason = format!("another call reads {}, or another version of it", self.file.name());
-                return Err(Disposition::retry_after(Some(OTHER_CALL_MS), reason));
+                Err(Disposition::retry_after(Some(OTHER_CALL_MS), reason))
             }
-            Err(error) => return Err(error.disposition()),
+            Err(error) => Err(error.disposition()),
         }
-        Ok(())
     }
 
     /// Counts the rows that are done since the progress was stored last: all outcomes, so that each has its series from
@@ -338,7 +375,7 @@ impl<P: Ports> Loader<'_, P> {
         if error.kind == ErrorKind::Changed {
             return Err(Disposition::Skip(format!("replaced: {name}; another event reports it")));
         }
-        if state.progress.campaigns.is_empty() {
+        if state.campaigns.ids.is_empty() {
             return Err(Disposition::Skip(format!("gone: {name}")));
         }
         self.end(state, "File gone before its end").await?;
@@ -356,7 +393,7 @@ impl<P: Ports> Loader<'_, P> {
             match rows.read() {
                 Outcome::More => return Ok(Flow::More),
                 Outcome::Record(row) => {
-                    batch.note_campaign(&row.record.campaign_id, &mut state.progress);
+                    batch.note_campaign(&row.record.campaign_id, &mut state.campaigns);
                     batch.add(*row);
                 }
                 Outcome::Invalid(row) => self.listed.invalid(self.ports, &self.file, &row),
@@ -454,7 +491,7 @@ impl<P: Ports> Loader<'_, P> {
     async fn end(&self, state: &mut State, message: &str) -> Result<(), Disposition> {
         let counts = state.progress.position.counts;
         let data = json!({"file": self.file.name(), "rows": counts.rows, "invalid": counts.invalid});
-        for warning in [counts.warning(&self.file), state.progress.warning(&self.file)].into_iter().flatten() {
+        for warning in [counts.warning(&self.file), state.campaigns.warning(&self.file)].into_iter().flatten() {
             self.ports.warn(&warning, data.clone());
         }
         self.ports.info(message, data);

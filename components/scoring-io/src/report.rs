@@ -29,7 +29,7 @@ impl<P: Ports> Loader<'_, P> {
         let mut ending = state.progress.ending.clone().unwrap_or_default();
         self.wait_for_tail(state, &ending).await?;
         let (mut messages, mut fans) = (vec![], Fans::default());
-        while let Some(campaign_id) = ending.campaign(&state.progress.campaigns).map(str::to_owned) {
+        while let Some(campaign_id) = ending.campaign(&state.campaigns.ids).map(str::to_owned) {
             let key = Key::of_campaign(&campaign_id, SCORE);
             let page = match self.ports.query(&key.pk, &key.sk, ending.after.clone()).await {
                 Ok(page) => page,
@@ -65,12 +65,11 @@ impl<P: Ports> Loader<'_, P> {
         self.store(state).await
     }
 
-    /// Starts reports for the campaigns that have queued rows but are not stored. Their expected counts are unknown, so
-    /// they are reported when their counts stand still. The stored ones are reported by the call for the file's next
-    /// version.
+    /// Starts reports for the campaigns that have queued rows but are not covered by the stored progress. Their expected
+    /// counts are unknown, so they are reported when their counts stand still. The others are reported by the call for the
+    /// file's next version.
     pub(crate) async fn report_unstored(&self, state: &State) -> Result<(), Disposition> {
-        let is_stored = |id: &String| state.stored.as_ref().is_some_and(|stored| stored.campaigns.contains(id));
-        let unstored = state.progress.campaigns.iter().filter(|id| !is_stored(id));
+        let unstored = state.campaigns.ids.difference(&state.covered.ids);
         let message = |id: &String| progress::message(id, &self.file, Expected::default(), self.ports.now_ms());
         self.send_reports(&unstored.map(message).collect::<Vec<_>>()).await
     }

@@ -18,7 +18,6 @@ use scoring::fan::{SCORE, jobs};
 use scoring::file::Sequencer;
 use scoring::record::ScoreRecord;
 use scoring::report::Message;
-use scoring::table::{Change, Key};
 use scoring::tail::partition_key;
 use serde_json::Value;
 use std::cell::{Cell, RefCell};
@@ -76,8 +75,8 @@ struct Platform {
     waits: Cell<u64>,
     /// Who waits for a response.
     waiting: RefCell<Vec<Waker>>,
-    /// The requests that write.
-    writes: RefCell<Vec<&'static str>>,
+    /// The requests that write: `put`, or the sort key of an update.
+    writes: RefCell<Vec<String>>,
     lines: RefCell<Vec<(&'static str, String, Value)>>,
 }
 
@@ -182,6 +181,12 @@ impl Platform {
         progress::read(item.as_deref()).unwrap().unwrap()
     }
 
+    /// What is to be reported, as it is stored: the campaigns, and the last records.
+    fn due(&self) -> (Due, Tail) {
+        let item = self.world.table.borrow().get(&due::key(&file("etag")));
+        due::read(item.as_deref()).unwrap()
+    }
+
     /// How often each score is in the stream.
     fn scores(&self) -> BTreeMap<String, usize> {
         let mut scores = BTreeMap::new();
@@ -215,7 +220,7 @@ impl Table for Platform {
     }
 
     async fn update(&self, changes: Vec<Change>) -> Result<Vec<Option<Error>>, Error> {
-        self.writes.borrow_mut().push("update");
+        self.writes.borrow_mut().extend(changes.iter().map(|change| change.key.sk.clone()));
         self.call(self.world.update(changes)).await
     }
 
@@ -244,7 +249,7 @@ impl Ports for Platform {
 
     async fn put(&self, records: Vec<DataRecord>) -> Result<Vec<Result<String, Error>>, Error> {
         assert!(records.len() <= 1_000 && !records.is_empty());
-        self.writes.borrow_mut().push("put");
+        self.writes.borrow_mut().push("put".to_owned());
         let one = |DataRecord { partition_key, data }| {
             let record: ScoreRecord = serde_json::from_slice(&data).unwrap();
             assert_eq!(Some(&partition_key), record.member_id.as_ref().or(record.email.as_ref()));
