@@ -258,9 +258,10 @@ mod tests {
 
     #[test]
     fn other_items_are_skipped() {
-        let scoring = ["SCORE#m", "ALIAS#user:u", "ALIAS#email:e", "progress", "meta:counts", "meta:slack:counts"];
+        let files = ["progress", "progress:report"];
+        let scoring = ["SCORE#m", "ALIAS#user:u", "ALIAS#email:e", "meta:counts", "meta:slack:counts"];
         let others = ["SELECTION#m", "PLAN#m#t#1-0", "asu#c-m#reminder", "user#u", ""];
-        for sk in scoring.into_iter().chain(others) {
+        for sk in files.into_iter().chain(scoring).chain(others) {
             for name in ["INSERT", "MODIFY", "REMOVE"] {
                 let mut change = change(name, Some(entry(true, LATER)), Some(entry(true, EARLIER)));
                 change["keys"]["sk"] = json!(sk);

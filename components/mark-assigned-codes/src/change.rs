@@ -131,8 +131,9 @@ mod tests {
 
     #[test]
     fn other_items_are_not_looked_at() {
-        let scoring = ["SCORE#m", "ALIAS#user:u", "ALIAS#email:e", "progress", "meta:counts", "meta:slack:counts"];
-        for sk in scoring.into_iter().chain(["PLAN#m#t#1", "asu#c-m#reminder", ""]) {
+        let files = ["progress", "progress:report"];
+        let scoring = ["SCORE#m", "ALIAS#user:u", "ALIAS#email:e", "meta:counts", "meta:slack:counts"];
+        for sk in files.into_iter().chain(scoring).chain(["PLAN#m#t#1", "asu#c-m#reminder", ""]) {
             let image = json!({"accessCode": 7, "marketId": [], "campaignId": {}});
             let change = json!({"eventName": "INSERT", "keys": {"pk": "CAMPAIGN#c", "sk": sk}, "newImage": image});
             assert_eq!(given_code(serde_json::from_value(change).unwrap()), Ok(None), "{sk}");

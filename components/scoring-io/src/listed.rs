@@ -42,8 +42,6 @@ pub(crate) struct Listed<'c> {
     lines: &'c Lines,
     /// Invalid rows without a line.
     unlisted: Cell<u64>,
-    /// Lost rows that are not in the metric yet.
-    uncounted: Cell<u64>,
 }
 
 /// A row that is valid and lost.
@@ -71,7 +69,7 @@ impl<'c> Listed<'c> {
     /// Begins the lines of a file.
     pub(crate) fn of(lines: &'c Lines) -> Self {
         add(&lines.files, 1);
-        Self { lines, unlisted: Cell::default(), uncounted: Cell::default() }
+        Self { lines, unlisted: Cell::default() }
     }
 
     /// Logs an invalid row with its line and column.
@@ -87,7 +85,6 @@ impl<'c> Listed<'c> {
 
     /// Logs rows that are valid and lost: the first ones of a call with a line each, the others together.
     pub(crate) fn lost(&self, ports: &impl Ports, file: &File, rows: &[LostRow]) {
-        add(&self.uncounted, rows.len() as u64);
         let mut rows = rows;
         while let Some((LostRow { message, line, fan, reason }, others)) = rows.split_first() {
             if self.lines.lost.get() >= MAX_LINES {
@@ -107,11 +104,6 @@ impl<'c> Listed<'c> {
     /// As [`Lines::is_full`].
     pub(crate) fn is_full(&self) -> bool {
         self.lines.is_full()
-    }
-
-    /// The rows that were lost since the last time.
-    pub(crate) fn take_lost(&self) -> u64 {
-        self.uncounted.take()
     }
 
     /// Logs when a call is done with the file how many invalid rows have no line.

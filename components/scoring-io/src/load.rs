@@ -2,7 +2,7 @@
 //!
 //! Ranges of the file's version are read one ahead. The rows of a batch are sent in parts, several at a time, and then the
 //! progress is stored, on condition that no other call has stored any, while the next batch is read. So a crash repeats at
-//! most these two, and of two calls that read one file one stops.
+//! most these two, and of two calls that read one file one stops. What is to be reported is stored before ([`scoring::due`]).
 //!
 //! Before its progress is stored, a batch ends with the rows that are held back ([`scoring::tail`]): they are put when all
 //! others of it are, so that a report can wait for them.
@@ -12,17 +12,23 @@ use crate::listed::{Lines, Listed};
 use crate::ports::Ports;
 use crate::send::send;
 use crate::table::change;
-use futures::future::{LocalBoxFuture, ready};
+use futures::future::{LocalBoxFuture, MaybeDone, maybe_done};
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
+use scoring::due::{self, Campaigns, Due};
 use scoring::file::File;
-use scoring::progress::{self, Begin, Ending, Progress, Tail};
+use scoring::progress::{self, Begin, Ending, Progress};
 use scoring::rows::{Counts, Outcome, Rows, ValidRow};
 use scoring::schema::Kind;
-use scoring::tail::HeldBack;
+use scoring::table::{Change, Key};
+use scoring::tail::{HeldBack, LastRows, Tail};
 use serde_json::json;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
 use worker_kit::platform::{Error, ErrorKind};
-use worker_kit::{Disposition, Event, batch};
+use worker_kit::{Disposition, Event, batch, yield_now};
 
 /// How long a call reads before it has itself continued, milliseconds: a drain waits for it, and its wall time (300 s by
 /// default) is far longer than the batch that it ends with.
@@ -39,6 +45,9 @@ const PART_ROWS: u64 = 500;
 const PART_BYTES: u64 = 256 * 1024;
 /// Parts under way.
 const PARTS: usize = 4;
+/// How often a call yields after a part. A batch has some eight responses, of which each time takes one, and the host needs
+/// some of the times itself.
+const YIELDS: usize = 3;
 /// The rows that are done, by `outcome`.
 const ROWS: &str = "scoring_rows_total";
 /// How long a call waits that finds the file read by another one, milliseconds.
@@ -84,13 +93,38 @@ pub(crate) struct Loader<'p, P> {
 }
 
 /// How far the file is.
-#[derive(Clone)]
 pub(crate) struct State {
     /// As it was read or stored last.
     pub(crate) stored: Option<Progress>,
     /// As it is to be stored next.
     pub(crate) progress: Progress,
+    /// What is to be reported, as it was read or stored last.
+    pub(crate) due: Due,
+    /// The campaigns that the stored progress covers.
+    pub(crate) covered: Rc<Campaigns>,
+    /// The campaigns to be stored next.
+    pub(crate) campaigns: Rc<Campaigns>,
+    /// The last records.
+    pub(crate) tail: Tail,
 }
+
+impl State {
+    /// The state with which a batch is finished, while the next one is read with this one. Until that is done, this one lacks
+    /// what only the storing needs.
+    fn for_finishing(&mut self) -> Self {
+        Self {
+            stored: self.stored.take(),
+            progress: self.progress.clone(),
+            due: std::mem::take(&mut self.due),
+            covered: self.covered.clone(),
+            campaigns: self.campaigns.clone(),
+            tail: std::mem::take(&mut self.tail),
+        }
+    }
+}
+
+/// Parts that are being sent: of each how many rows are lost.
+type Sending<'f> = FuturesUnordered<LocalBoxFuture<'f, Result<u64, Disposition>>>;
 
 /// The batch that is being read.
 struct Batch<'f> {
@@ -100,12 +134,16 @@ struct Batch<'f> {
     begin: u64,
     /// The rows before it.
     rows_before: u64,
+    /// The campaign of the last row; empty before the first one.
+    campaign_id: String,
     /// Parts that are being sent.
-    sending: FuturesUnordered<LocalBoxFuture<'f, Result<(), Disposition>>>,
+    sending: Sending<'f>,
+    /// Lost rows of the parts that are sent.
+    lost: u64,
     /// The rows that are put last, of a file whose report waits for them.
     held_back: Option<HeldBack>,
     /// The batch before it, of which the rest is sent and the progress stored.
-    finishing: Option<LocalBoxFuture<'f, Result<State, Disposition>>>,
+    finishing: Option<MaybeDone<LocalBoxFuture<'f, Result<State, Disposition>>>>,
 }
 
 impl Batch<'_> {
@@ -114,7 +152,9 @@ impl Batch<'_> {
             part: vec![],
             begin: rows.place().offset,
             rows_before: rows.counts().rows,
+            campaign_id: String::new(),
             sending: FuturesUnordered::new(),
+            lost: 0,
             held_back: (kind == Kind::Scrubbed).then(HeldBack::default),
             finishing: None,
         }
@@ -127,25 +167,67 @@ impl Batch<'_> {
         }
     }
 
+    /// Notes the campaign of a row. Rows of one campaign often follow each other.
+    fn note_campaign(&mut self, campaign_id: &str, campaigns: &mut Rc<Campaigns>) {
+        if self.campaign_id != campaign_id {
+            campaigns.add(campaign_id);
+            campaign_id.clone_into(&mut self.campaign_id);
+        }
+    }
+
+    /// Ends it: its last part has the rest. Returns the rows that are put when all others are.
+    fn end(&mut self) -> LastRows {
+        let Some(held_back) = self.held_back.take() else { return LastRows::default() };
+        let (others, last) = held_back.end();
+        self.part.extend(others);
+        last
+    }
+
     /// Whether the batch is to end here: that before it ended where the progress stands.
     fn is_full(&self, rows: &Rows, before: &Progress) -> bool {
         rows.counts().rows >= before.position.counts.rows + BATCH_ROWS
             || rows.place().offset >= before.position.place.offset + BATCH_BYTES
     }
 
-    /// Waits until the batch before is done.
+    /// Waits until the batch before is done; the parts of this one go on meanwhile.
     async fn finished(&mut self, state: &mut State) -> Result<(), Disposition> {
-        if let Some(finishing) = self.finishing.take() {
-            let State { stored, progress } = finishing.await?;
-            state.stored = stored;
-            state.progress.tail = progress.tail;
+        self.until(|_, is_finished| is_finished).await?;
+        if let Some(finished) = self.finishing.take().and_then(|mut it| Pin::new(&mut it).take_output()) {
+            State { stored: state.stored, due: state.due, covered: state.covered, tail: state.tail, .. } = finished?;
         }
         Ok(())
+    }
+
+    /// Waits for something, which is told whether the batch before is done.
+    async fn until(&mut self, is_there: impl Fn(&Self, bool) -> bool) -> Result<(), Disposition> {
+        poll_fn(|context| match self.advance(context) {
+            Ok(is_finished) if !is_there(self, is_finished) => Poll::Pending,
+            Ok(_) => Poll::Ready(Ok(())),
+            Err(stopped) => Poll::Ready(Err(stopped)),
+        })
+        .await
+    }
+
+    /// Takes the responses that have arrived, and makes the calls that come next. Returns whether the batch before is done.
+    fn advance(&mut self, context: &mut Context<'_>) -> Result<bool, Disposition> {
+        while let Poll::Ready(Some(sent)) = self.sending.poll_next_unpin(context) {
+            self.lost += sent?;
+        }
+        Ok(self.finishing.as_mut().is_none_or(|finishing| finishing.poll_unpin(context).is_ready()))
     }
 
     fn is_part_full(&self, rows: &Rows) -> bool {
         rows.counts().rows >= self.rows_before + PART_ROWS || rows.place().offset >= self.begin + PART_BYTES
     }
+}
+
+/// What ends with a progress that is stored.
+#[derive(Clone, Copy, PartialEq)]
+enum Ends {
+    /// A batch, and another one follows.
+    Batch,
+    /// The call, or the file.
+    Call,
 }
 
 #[derive(PartialEq)]
@@ -161,18 +243,33 @@ enum Flow {
 impl<P: Ports> Loader<'_, P> {
     async fn load(&self) -> Result<Disposition, Disposition> {
         let name = self.file.name();
-        let mut items = self.ports.read(vec![progress::key(&self.file)]).await.map_err(|error| error.disposition())?;
-        let stored = progress::read(items.pop().flatten().as_deref()).map_err(Disposition::Reject)?;
+        let item = self.item(progress::key(&self.file)).await?;
+        let stored = progress::read(item.as_deref()).map_err(Disposition::Reject)?;
         let progress = match progress::begin(&self.file, stored.as_ref()) {
             Begin::At(progress) => *progress,
             Begin::Done => return Ok(Disposition::Skip(format!("read already: {name}"))),
             Begin::Replaced => return Ok(Disposition::Skip(format!("replaced: {name}"))),
         };
-        let mut state = State { stored, progress };
+        let mut state = self.state(stored, progress).await?;
         if state.progress.ending.is_none() && self.read(&mut state).await? == Flow::Over {
             return Ok(self.goes_on());
         }
         self.report(&mut state).await
+    }
+
+    async fn item(&self, key: Key) -> Result<Option<String>, Disposition> {
+        let mut items = self.ports.read(vec![key]).await.map_err(|error| error.disposition())?;
+        Ok(items.pop().flatten())
+    }
+
+    /// Reads what is to be reported: after the progress, so that it has at least the campaigns that the progress covers.
+    async fn state(&self, stored: Option<Progress>, progress: Progress) -> Result<State, Disposition> {
+        let item = self.item(due::key(&self.file)).await?;
+        let (due, tail) = due::read(item.as_deref()).map_err(Disposition::Reject)?;
+        let campaigns = due.campaigns(&self.file, stored.as_ref());
+        let covered = stored.as_ref().map_or_else(Rc::default, |_| campaigns.clone());
+        let tail = if stored.as_ref().is_some_and(|stored| stored.is_done) { Tail::default() } else { tail };
+        Ok(State { stored, progress, due, covered, campaigns, tail })
     }
 
     /// The disposition of a call that is to be continued.
@@ -185,35 +282,45 @@ impl<P: Ports> Loader<'_, P> {
         self.ports.now_ms() >= self.until_ms || self.listed.is_full()
     }
 
-    /// Stores the progress.
+    /// Stores the progress with the tail.
     pub(crate) async fn store(&self, state: &mut State) -> Result<(), Disposition> {
-        self.store_with(state, Tail::Stored).await
+        self.store_with(state, Ends::Call, 0).await
     }
 
-    async fn store_with(&self, state: &mut State, tail: Tail) -> Result<(), Disposition> {
-        match change(self.ports, state.progress.store(&self.file, state.stored.as_ref(), tail)).await {
-            Ok(true) => {
-                self.count_rows(state);
-                state.stored = Some(state.progress.clone());
-            }
+    /// Stores the progress, with the tail if the call ends, and counts the rows that are done: so many of them are lost.
+    async fn store_with(&self, state: &mut State, ends: Ends, lost: u64) -> Result<(), Disposition> {
+        let tail = (ends == Ends::Call).then_some(&state.tail);
+        if let Some((change, due)) = state.due.store(&self.file, &state.campaigns, tail) {
+            self.write(state, change).await?;
+            state.due = due;
+        }
+        self.write(state, state.progress.store(&self.file, state.stored.as_ref())).await?;
+        self.count_rows(state, lost);
+        state.stored = Some(state.progress.clone());
+        state.covered = state.campaigns.clone();
+        Ok(())
+    }
+
+    /// Changes an item of the file. The call ends if another one has changed it.
+    async fn write(&self, state: &State, item: Change) -> Result<(), Disposition> {
+        match change(self.ports, item).await {
+            Ok(true) => Ok(()),
             Ok(false) => {
                 self.report_unstored(state).await?;
                 let reason = format!("another call reads {}, or another version of it", self.file.name());
-                return Err(Disposition::retry_after(Some(OTHER_CALL_MS), reason));
+                Err(Disposition::retry_after(Some(OTHER_CALL_MS), reason))
             }
-            Err(error) => return Err(error.disposition()),
+            Err(error) => Err(error.disposition()),
         }
-        Ok(())
     }
 
     /// Counts the rows that are done since the progress was stored last: all outcomes, so that each has its series from
     /// the first rows on.
-    fn count_rows(&self, state: &State) {
+    fn count_rows(&self, state: &State, lost: u64) {
         let before = state.stored.as_ref().filter(|stored| stored.is_version(&self.file));
         let before = before.map_or_else(Counts::default, |stored| stored.position.counts);
         let now = state.progress.position.counts;
         let (rows, invalid) = (now.rows.saturating_sub(before.rows), now.invalid.saturating_sub(before.invalid));
-        let lost = self.listed.take_lost();
         if rows > 0 {
             let valid = rows.saturating_sub(invalid + lost);
             for (outcome, number) in [("valid", valid), ("invalid", invalid), ("lost", lost)] {
@@ -227,7 +334,7 @@ impl<P: Ports> Loader<'_, P> {
     }
 
     async fn read(&self, state: &mut State) -> Result<Flow, Disposition> {
-        let mut rows = Rows::new(self.kind, self.file.clone(), state.progress.position.clone());
+        let mut rows = Rows::new(self.kind, &self.file, state.progress.position.clone());
         let mut batch = Batch::at(&rows, self.kind);
         let mut offset = rows.place().offset;
         let mut range = self.range(offset).await;
@@ -268,7 +375,7 @@ impl<P: Ports> Loader<'_, P> {
         if error.kind == ErrorKind::Changed {
             return Err(Disposition::Skip(format!("replaced: {name}; another event reports it")));
         }
-        if state.progress.campaigns.is_empty() {
+        if state.campaigns.ids.is_empty() {
             return Err(Disposition::Skip(format!("gone: {name}")));
         }
         self.end(state, "File gone before its end").await?;
@@ -286,7 +393,7 @@ impl<P: Ports> Loader<'_, P> {
             match rows.read() {
                 Outcome::More => return Ok(Flow::More),
                 Outcome::Record(row) => {
-                    state.progress.add_campaign(&row.record.campaign_id);
+                    batch.note_campaign(&row.record.campaign_id, &mut state.campaigns);
                     batch.add(*row);
                 }
                 Outcome::Invalid(row) => self.listed.invalid(self.ports, &self.file, &row),
@@ -308,32 +415,25 @@ impl<P: Ports> Loader<'_, P> {
                 return Ok(Flow::Over);
             }
             if batch.is_full(rows, &state.progress) {
-                self.begin_to_finish(rows, batch, state, Tail::Left).await?;
+                self.begin_to_finish(rows, batch, state, Ends::Batch).await?;
             }
         }
     }
 
-    /// Begins to send a part; waits while too many are under way.
+    /// Begins to send a part, and lets the batch before go on; waits while too many parts are under way.
     async fn send_part<'f>(&'f self, rows: &Rows, batch: &mut Batch<'f>) -> Result<(), Disposition> {
         let part = std::mem::take(&mut batch.part);
         (batch.begin, batch.rows_before) = (rows.place().offset, rows.counts().rows);
-        if part.is_empty() {
-            return Ok(());
+        if !part.is_empty() {
+            let send = async move { self.send(part.iter().collect()).await.map(|lost| lost.len() as u64) };
+            batch.sending.push(send.boxed_local());
         }
-        batch.sending.push(async move { self.send(part).await.map(drop) }.boxed_local());
-        // The call begins now, not when it is first awaited.
-        if let Some(Some(sent)) = batch.sending.next().now_or_never() {
-            sent?;
+        for _ in 0..YIELDS {
+            // The first call of the part begins now, not when a response is waited for.
+            batch.until(|_, _| true).await?;
+            yield_now().await;
         }
-        if let Some(finishing) = &mut batch.finishing
-            && let Some(finished) = finishing.now_or_never()
-        {
-            batch.finishing = Some(ready(finished).boxed_local());
-        }
-        while batch.sending.len() >= PARTS {
-            batch.sending.next().await.unwrap_or(Ok(()))?;
-        }
-        Ok(())
+        batch.until(|batch, _| batch.sending.len() < PARTS).await
     }
 
     /// Begins to send the rest of a batch, with the held-back rows last, and to store its progress, while the next one
@@ -343,39 +443,46 @@ impl<P: Ports> Loader<'_, P> {
         rows: &Rows,
         batch: &mut Batch<'f>,
         state: &mut State,
-        tail: Tail,
+        ends: Ends,
     ) -> Result<(), Disposition> {
+        let last = batch.end();
         self.send_part(rows, batch).await?;
         batch.finished(state).await?;
         state.progress.position = rows.position();
         let full = std::mem::replace(batch, Batch::at(rows, self.kind));
-        batch.finishing = Some(self.finished(full, state.clone(), tail).boxed_local());
-        Ok(())
+        batch.finishing = Some(maybe_done(self.finished(full, last, state.for_finishing(), ends).boxed_local()));
+        // Its next call begins now.
+        batch.until(|_, _| true).await
     }
 
     /// The same for the last batch; waits for the end.
     async fn finish<'f>(&'f self, rows: &Rows, batch: &mut Batch<'f>, state: &mut State) -> Result<(), Disposition> {
-        self.begin_to_finish(rows, batch, state, Tail::Stored).await?;
+        self.begin_to_finish(rows, batch, state, Ends::Call).await?;
         batch.finished(state).await
     }
 
-    async fn finished(&self, batch: Batch<'_>, mut state: State, tail: Tail) -> Result<State, Disposition> {
-        let Batch { mut sending, held_back, .. } = batch;
+    async fn finished(
+        &self,
+        batch: Batch<'_>,
+        last: LastRows,
+        mut state: State,
+        ends: Ends,
+    ) -> Result<State, Disposition> {
+        let Batch { mut sending, lost: mut lost_rows, .. } = batch;
         while let Some(sent) = sending.next().await {
-            sent?;
+            lost_rows += sent?;
         }
-        let last = held_back.map(|mut held| held.take()).unwrap_or_default();
-        if !last.is_empty() {
-            let mut records = last.clone();
-            let lost = self.send(last).await?;
-            records.retain(|row| !lost.contains(&row.line));
-            state.progress.add_tail(records.into_iter().map(|row| row.record).collect());
+        let rows = last.rows();
+        if !rows.is_empty() {
+            let lost = self.send(rows).await?;
+            lost_rows += lost.len() as u64;
+            state.tail.add(last, &lost);
         }
-        self.store_with(&mut state, tail).await?;
+        self.store_with(&mut state, ends, lost_rows).await?;
         Ok(state)
     }
 
-    async fn send(&self, rows: Vec<ValidRow>) -> Result<Vec<u64>, Disposition> {
+    async fn send(&self, rows: Vec<&ValidRow>) -> Result<Vec<u64>, Disposition> {
         send(self.ports, self.kind, &self.file, rows, &self.listed).await
     }
 
@@ -384,7 +491,7 @@ impl<P: Ports> Loader<'_, P> {
     async fn end(&self, state: &mut State, message: &str) -> Result<(), Disposition> {
         let counts = state.progress.position.counts;
         let data = json!({"file": self.file.name(), "rows": counts.rows, "invalid": counts.invalid});
-        for warning in [counts.warning(&self.file), state.progress.warning(&self.file)].into_iter().flatten() {
+        for warning in [counts.warning(&self.file), state.campaigns.warning(&self.file)].into_iter().flatten() {
             self.ports.warn(&warning, data.clone());
         }
         self.ports.info(message, data);

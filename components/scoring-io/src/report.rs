@@ -12,6 +12,7 @@ use scoring::fans::Fans;
 use scoring::progress::{self, Ending};
 use scoring::report::{Expected, Message};
 use scoring::table::Key;
+use scoring::tail::Tail;
 use serde_json::json;
 use worker_kit::{Disposition, messages};
 
@@ -28,7 +29,7 @@ impl<P: Ports> Loader<'_, P> {
         let mut ending = state.progress.ending.clone().unwrap_or_default();
         self.wait_for_tail(state, &ending).await?;
         let (mut messages, mut fans) = (vec![], Fans::default());
-        while let Some(campaign_id) = ending.campaign(&state.progress.campaigns).map(str::to_owned) {
+        while let Some(campaign_id) = ending.campaign(&state.campaigns.ids).map(str::to_owned) {
             let key = Key::of_campaign(&campaign_id, SCORE);
             let page = match self.ports.query(&key.pk, &key.sk, ending.after.clone()).await {
                 Ok(page) => page,
@@ -64,12 +65,11 @@ impl<P: Ports> Loader<'_, P> {
         self.store(state).await
     }
 
-    /// Starts reports for the campaigns that have queued rows but are not stored. Their expected counts are unknown, so
-    /// they are reported when their counts stand still. The stored ones are reported by the call for the file's next
-    /// version.
+    /// Starts reports for the campaigns that have queued rows but are not covered by the stored progress. Their expected
+    /// counts are unknown, so they are reported when their counts stand still. The others are reported by the call for the
+    /// file's next version.
     pub(crate) async fn report_unstored(&self, state: &State) -> Result<(), Disposition> {
-        let is_stored = |id: &String| state.stored.as_ref().is_some_and(|stored| stored.campaigns.contains(id));
-        let unstored = state.progress.campaigns.iter().filter(|id| !is_stored(id));
+        let unstored = state.campaigns.ids.difference(&state.covered.ids);
         let message = |id: &String| progress::message(id, &self.file, Expected::default(), self.ports.now_ms());
         self.send_reports(&unstored.map(message).collect::<Vec<_>>()).await
     }
@@ -88,7 +88,7 @@ impl<P: Ports> Loader<'_, P> {
 
     /// Looks whether the file's last records are saved; the call ends if they are not.
     async fn wait_for_tail(&self, state: &mut State, ending: &Ending) -> Result<(), Disposition> {
-        let jobs = jobs(state.progress.tail.iter().cloned().enumerate());
+        let jobs = jobs(state.tail.records().cloned().enumerate());
         let is_saved = is_saved(self.ports, &jobs).await.map_err(|error| error.disposition())?;
         let waited_ms = self.ports.now_ms().saturating_sub(ending.since_ms);
         if !is_saved && waited_ms < PATIENCE_MS {
@@ -100,7 +100,7 @@ impl<P: Ports> Loader<'_, P> {
             let data = json!({"file": self.file.name()});
             self.ports.warn("The file is reported although its last records are not saved after 10 minutes", data);
         }
-        state.progress.tail.clear();
+        state.tail = Tail::default();
         Ok(())
     }
 }

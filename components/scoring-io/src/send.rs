@@ -30,24 +30,25 @@ pub(crate) async fn send(
     ports: &impl Ports,
     kind: Kind,
     file: &File,
-    rows: Vec<ValidRow>,
+    mut rows: Vec<&ValidRow>,
     listed: &Listed<'_>,
 ) -> Result<Vec<u64>, Disposition> {
     let lost_row = |message, row: &ValidRow, reason: &str| {
         let (fan, reason) = (partition_key(&row.record).to_owned(), reason.to_owned());
         LostRow { message, line: row.line, fan, reason }
     };
-    let (mut lost, mut saved) = (vec![], rows.iter().collect::<Vec<_>>());
+    let mut lost = vec![];
     if kind == Kind::Fanlist {
         let unsaved = save(ports, rows.iter().map(|row| row.record.clone()).collect()).await?;
-        lost.extend(
-            unsaved
-                .iter()
-                .filter_map(|(index, reason)| rows.get(*index).map(|row| lost_row("Row not saved", row, reason))),
-        );
-        saved = rows.iter().enumerate().filter(|(index, _)| !unsaved.contains_key(index)).map(|(_, row)| row).collect();
+        let all = std::mem::take(&mut rows);
+        for (index, row) in all.into_iter().enumerate() {
+            match unsaved.get(&index) {
+                Some(reason) => lost.push(lost_row("Row not saved", row, reason)),
+                None => rows.push(row),
+            }
+        }
     }
-    let wrong = put(ports, saved).await.map_err(|error| error.disposition())?;
+    let wrong = put(ports, rows).await.map_err(|error| error.disposition())?;
     lost.extend(wrong.into_iter().map(|(row, error)| lost_row("Row not put", row, &error.message)));
     // Before the progress is stored: no later call tells of them.
     listed.lost(ports, file, &lost);

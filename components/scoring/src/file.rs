@@ -1,6 +1,7 @@
 //! Which of two files is the later one.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
+use std::sync::Arc;
 
 /// The `sequencer` of an object's event: a hexadecimal number of any length.
 ///
@@ -9,24 +10,48 @@ use serde::{Deserialize, Serialize};
 /// earliest.
 #[derive(Clone, Debug, Default, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(from = "String")]
-pub struct Sequencer(String);
+pub struct Sequencer(SharedText);
 
 impl Sequencer {
     /// Reads one in any case.
     pub fn new(hexadecimal: &str) -> Self {
         // Without zeros at the end, texts are in the order of padded texts.
-        Self(hexadecimal.trim().trim_end_matches('0').to_ascii_uppercase())
+        Self(hexadecimal.trim().trim_end_matches('0').to_ascii_uppercase().into())
     }
 
     /// The text by which they are ordered, which is what is stored.
     pub fn as_str(&self) -> &str {
-        &self.0
+        self.0.as_str()
     }
 }
 
 impl From<String> for Sequencer {
     fn from(hexadecimal: String) -> Self {
         Self::new(&hexadecimal)
+    }
+}
+
+/// A text that all records of a file have: they share one copy.
+#[derive(Clone, Debug, Default, Deserialize, Eq, Ord, PartialEq, PartialOrd)]
+#[serde(from = "String")]
+pub struct SharedText(Arc<str>);
+
+impl SharedText {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for SharedText {
+    fn from(text: String) -> Self {
+        Self(text.into())
+    }
+}
+
+impl Serialize for SharedText {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&self.0)
     }
 }
 
@@ -47,6 +72,22 @@ impl File {
     /// `<bucket>/<key>`.
     pub fn name(&self) -> String {
         [&self.bucket, "/", &self.key].concat()
+    }
+}
+
+/// What all records of a file have.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// [`File::name`].
+    pub file: SharedText,
+    /// Its place among the files.
+    pub sequencer: Sequencer,
+}
+
+impl Origin {
+    /// That of a file.
+    pub fn of(file: &File) -> Self {
+        Self { file: file.name().into(), sequencer: file.sequencer.clone() }
     }
 }
 

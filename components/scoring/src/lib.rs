@@ -10,11 +10,13 @@
 //! - [`fan`]: who a record is about; [`save`]: what to write, so that a fan has one score item with the right content.
 //! - [`counts`]: verified, rejected and selected fans of a campaign, from changes of items.
 //! - [`report`]: what Slack is told, and when.
-//! - [`progress`]: how far a file has been read; [`tail`]: the records that are put last.
+//! - [`progress`]: how far a file has been read; [`due`]: what is to be reported then; [`tail`]: the records that are put
+//!   last.
 
 pub mod column;
 pub mod counts;
 pub mod csv;
+pub mod due;
 pub mod fan;
 pub mod fans;
 pub mod file;

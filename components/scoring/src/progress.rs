@@ -6,11 +6,10 @@
 use crate::counts::Totals;
 use crate::fans::Fans;
 use crate::file::{File, Sequencer};
-use crate::record::{ScoreRecord, Verification};
+use crate::record::Verification;
 use crate::report::{Expected, Message, Source};
 use crate::rows::Position;
 use crate::table::{Change, Key};
-use crate::tail;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -18,14 +17,6 @@ use std::ops::Bound;
 
 /// The sort key of a file's progress.
 pub const SORT_KEY: &str = "progress";
-/// Most campaigns of a file that are reported when it ends.
-const MAX_CAMPAIGNS: usize = 1_000;
-/// Most bytes of their ids. An item has 400 KB, names included ("Quotas in Amazon DynamoDB"); the header of a file, the key
-/// and the rest need less than 20 KB.
-const MAX_CAMPAIGN_BYTES: usize = 300_000;
-
-/// The most bytes of [`Progress::tail`] as JSON: about 200 records.
-const MAX_TAIL_BYTES: usize = 60_000;
 
 /// How far a file has been read.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -37,15 +28,6 @@ pub struct Progress {
     pub sequencer: Sequencer,
     /// The rows before this are done.
     pub position: Position,
-    /// The campaigns of the rows that are done, to be reported at the end: the first 1,000, and as many as an item holds.
-    #[serde(default)]
-    pub campaigns: BTreeSet<String>,
-    /// Whether the file has campaigns that are left out of these.
-    #[serde(default)]
-    pub has_more_campaigns: bool,
-    /// The last records in each part of a stream ([`tail`]), the very last ones first: when they are saved, all are.
-    #[serde(default)]
-    pub tail: Vec<ScoreRecord>,
     /// How far the report is, once all rows are done.
     #[serde(default)]
     pub ending: Option<Ending>,
@@ -111,16 +93,6 @@ pub fn message(campaign_id: &str, file: &File, expected: Expected, ended_ms: u64
     }
 }
 
-/// Whether [`Progress::tail`] is stored with the rest. It takes up to 60 KB, so a call stores it at its end: what stood
-/// there before is saved by the time that another call reads on after a crash.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Tail {
-    /// It is.
-    Stored,
-    /// What is stored stays.
-    Left,
-}
-
 /// Where reading begins.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Begin {
@@ -146,26 +118,19 @@ pub fn read(item: Option<&str>) -> Result<Option<Progress>, String> {
     item.map(read).transpose()
 }
 
-/// Where to begin for an event, from the stored progress. A replaced file starts again, and also reports the campaigns
-/// that the previous version has not reported.
+/// Where to begin for an event, from the stored progress. A replaced file starts again.
 pub fn begin(file: &File, stored: Option<&Progress>) -> Begin {
     match stored {
         Some(stored) if stored.sequencer > file.sequencer => Begin::Replaced,
         Some(stored) if stored.is_version(file) && stored.is_done => Begin::Done,
         Some(stored) if stored.is_version(file) => Begin::At(Box::new(stored.clone())),
-        Some(_) | None => {
-            let before = stored.filter(|stored| !stored.is_done);
-            Begin::At(Box::new(Progress {
-                etag: file.etag.clone(),
-                sequencer: file.sequencer.clone(),
-                position: Position::BEGINNING,
-                campaigns: before.map(Progress::unreported).unwrap_or_default(),
-                has_more_campaigns: before.is_some_and(|before| before.has_more_campaigns),
-                tail: before.map(|before| before.tail.clone()).unwrap_or_default(),
-                ending: None,
-                is_done: false,
-            }))
-        }
+        Some(_) | None => Begin::At(Box::new(Progress {
+            etag: file.etag.clone(),
+            sequencer: file.sequencer.clone(),
+            position: Position::BEGINNING,
+            ending: None,
+            is_done: false,
+        })),
     }
 }
 
@@ -175,58 +140,15 @@ impl Progress {
         (&self.etag, &self.sequencer) == (&file.etag, &file.sequencer)
     }
 
-    /// The campaigns that are not reported yet.
-    fn unreported(&self) -> BTreeSet<String> {
-        let reported = self.ending.as_ref().and_then(|ending| ending.reported.as_ref());
-        self.campaigns.iter().filter(|id| reported.is_none_or(|reported| *id > reported)).cloned().collect()
-    }
-
-    /// Notes the campaign of a row that is done, if there is room for it.
-    pub fn add_campaign(&mut self, campaign_id: &str) {
-        if self.campaigns.contains(campaign_id) || self.has_more_campaigns {
-            return;
-        }
-        // DynamoDB counts a byte for each element of a list.
-        let bytes: usize = self.campaigns.iter().map(String::as_str).chain([campaign_id]).map(|id| id.len() + 1).sum();
-        if self.campaigns.len() < MAX_CAMPAIGNS && bytes <= MAX_CAMPAIGN_BYTES {
-            self.campaigns.insert(campaign_id.to_owned());
-        } else {
-            self.has_more_campaigns = true;
-        }
-    }
-
-    /// Notes records that were put last, in their order, before those that are noted already: as many as there is room for.
-    pub fn add_tail(&mut self, records: Vec<ScoreRecord>) {
-        let mut bytes = 0;
-        let fits = |record: &ScoreRecord| {
-            bytes += serde_json::to_string(record).map_or(0, |text| text.len() + 1);
-            bytes <= MAX_TAIL_BYTES
-        };
-        let before = std::mem::take(&mut self.tail);
-        self.tail = tail::last(records.into_iter().rev().chain(before)).take_while(fits).collect();
-    }
-
-    /// The warning at the end of a file with campaigns that are left out.
-    pub fn warning(&self, file: &File) -> Option<String> {
-        let known = self.campaigns.len();
-        self.has_more_campaigns.then(|| format!("{}: only the first {known} campaigns are reported", file.name()))
-    }
-
     /// The update that stores it, on condition that what is stored is as it was read or written last. If that fails, another
     /// call reads the file, or another version of it: this one stops.
-    pub fn store(&self, file: &File, stored: Option<&Self>, tail: Tail) -> Change {
-        let mut change = Change::of(key(file))
+    pub fn store(&self, file: &File, stored: Option<&Self>) -> Change {
+        let change = Change::of(key(file))
             .set("etag", self.etag.as_str())
             .set("sequencer", self.sequencer.as_str())
             .set("position", json!(self.position))
-            .set("campaigns", json!(self.campaigns))
-            .set("hasMoreCampaigns", self.has_more_campaigns)
             .set("ending", json!(self.ending))
             .set("isDone", self.is_done);
-        // As text, because a `Value` rounds scores. Records can always be serialised.
-        if tail == Tail::Stored {
-            change.set.push(("tail".to_owned(), serde_json::to_string(&self.tail).unwrap_or_else(|_| "[]".to_owned())));
-        }
         let Some(stored) = stored else { return change.if_absent("pk") };
         let place = stored.position.place;
         change
@@ -243,7 +165,7 @@ mod tests {
     use super::*;
     use crate::csv::Place;
     use crate::rows::Counts;
-    use crate::testing::{Table, file, record};
+    use crate::testing::{Table, file};
 
     fn at(begin: Begin) -> Progress {
         let Begin::At(progress) = begin else { panic!("{begin:?}") };
@@ -257,9 +179,7 @@ mod tests {
     fn advance(progress: &Progress, offset: u64) -> Progress {
         let place = Place { offset, line: 3, ..Place::BEGINNING };
         let position = Position { place, counts: Counts { rows: 2, invalid: 1 }, ..progress.position.clone() };
-        let mut progress = Progress { position, ..progress.clone() };
-        progress.add_campaign("c");
-        progress
+        Progress { position, ..progress.clone() }
     }
 
     #[test]
@@ -268,53 +188,8 @@ mod tests {
         let begun = at(begin(&file, None));
         assert_eq!(begun.position, Position::BEGINNING);
         let further = advance(&begun, 50);
-        table.apply(&further.store(&file, None, Tail::Stored)).unwrap();
+        table.apply(&further.store(&file, None)).unwrap();
         assert_eq!(at(begin(&file, stored(&table).as_ref())), further);
-    }
-
-    /// Ids have up to 128 characters, of up to 4 bytes each.
-    #[test]
-    fn campaigns_that_an_item_does_not_hold_are_left_out_with_a_warning() {
-        let (mut table, file) = (Table::default(), file("1"));
-        for (id, expected) in [("c", 1_000), ("\u{10348}", 598)] {
-            let mut progress = at(begin(&file, None));
-            let id = |index: usize| format!("{index:04}{}", id.repeat(124));
-            (0..expected).for_each(|index| progress.add_campaign(&id(index)));
-            progress.add_campaign(&id(0));
-            assert_eq!((progress.campaigns.len(), progress.warning(&file)), (expected, None));
-            assert!(json!(progress).to_string().len() < 380_000);
-            progress.add_campaign(&id(expected));
-            let warning = format!("scoringBucket/scrubbed/1.csv: only the first {expected} campaigns are reported");
-            assert_eq!(progress.warning(&file).as_deref(), Some(warning.as_str()));
-            // It is known still when the file is read on.
-            table.items.clear();
-            table.apply(&progress.store(&file, None, Tail::Stored)).unwrap();
-            assert_eq!(stored(&table).unwrap(), progress);
-        }
-    }
-
-    #[test]
-    fn the_last_records_are_kept_across_batches_as_an_item_has_room_for_them() {
-        let (mut table, file) = (Table::default(), file("1"));
-        let mut progress = at(begin(&file, None));
-        let scored = |member: i32, score| record(&format!("m{member} g1 e1"), "1", score);
-        progress.add_tail((0..1_000).map(|member| scored(member, 1)).collect());
-        let first = progress.tail.clone();
-        assert_eq!(first.len(), 32 * tail::KEYS);
-        progress.add_tail(vec![scored(2_000, 2), scored(2_000, 3)]);
-        let others = progress.tail.iter().filter(|it| first.contains(it)).count();
-        assert!(progress.tail[..32].contains(&scored(2_000, 3)) && others == first.len() - 1, "{:?}", progress.tail);
-        table.apply(&progress.store(&file, None, Tail::Stored)).unwrap();
-        assert_eq!(stored(&table).unwrap(), progress);
-        let digits = "12345678901234567890.123456789012345678";
-        progress.add_tail(vec![ScoreRecord { score: crate::score::Score::parse(digits).unwrap(), ..scored(1, 1) }]);
-        let text =
-            progress.store(&file, None, Tail::Stored).set.into_iter().find(|(path, _)| path == "tail").unwrap().1;
-        assert_eq!(serde_json::from_str::<Vec<ScoreRecord>>(&text).unwrap(), progress.tail, "no digit is lost");
-        let long = |member| ScoreRecord { event_id: Some("x".repeat(1_000)), ..scored(member, 1) };
-        progress.add_tail((0..1_000).map(long).collect());
-        let bytes = serde_json::to_string(&progress.tail).unwrap().len();
-        assert!((58_000..60_100).contains(&bytes) && progress.tail.len() > 32, "{bytes}");
     }
 
     #[test]
@@ -344,10 +219,10 @@ mod tests {
         let (mut table, file) = (Table::default(), file("1"));
         let begun = at(begin(&file, None));
         let (one, two) = (advance(&begun, 50), advance(&begun, 70));
-        table.apply(&one.store(&file, None, Tail::Stored)).unwrap();
-        table.apply(&two.store(&file, None, Tail::Stored)).unwrap_err();
-        table.apply(&advance(&one, 90).store(&file, Some(&one), Tail::Stored)).unwrap();
-        table.apply(&two.store(&file, Some(&one), Tail::Stored)).unwrap_err();
+        table.apply(&one.store(&file, None)).unwrap();
+        table.apply(&two.store(&file, None)).unwrap_err();
+        table.apply(&advance(&one, 90).store(&file, Some(&one))).unwrap();
+        table.apply(&two.store(&file, Some(&one))).unwrap_err();
         assert_eq!(stored(&table).unwrap().position.place.offset, 90);
     }
 
@@ -358,35 +233,18 @@ mod tests {
         let new = File { key: old.key.clone(), ..new };
         let mut table = Table::default();
         let half = advance(&at(begin(&old, None)), 50);
-        table.apply(&half.store(&old, None, Tail::Stored)).unwrap();
+        table.apply(&half.store(&old, None)).unwrap();
         let begun = at(begin(&new, Some(&half)));
         assert_eq!((begun.position.clone(), begun.etag.as_str()), (Position::BEGINNING, "other"));
-        table.apply(&begun.store(&new, Some(&half), Tail::Stored)).unwrap();
+        table.apply(&begun.store(&new, Some(&half))).unwrap();
         // The call that still reads the old version stops, and its event leads nowhere.
-        table.apply(&advance(&half, 70).store(&old, Some(&half), Tail::Stored)).unwrap_err();
+        table.apply(&advance(&half, 70).store(&old, Some(&half))).unwrap_err();
         assert_eq!(begin(&old, stored(&table).as_ref()), Begin::Replaced);
     }
 
     #[test]
-    fn a_file_that_is_replaced_before_its_report_leaves_its_campaigns_to_the_next_version() {
-        let (old, new) = (file("1"), File { key: file("1").key, ..file("2") });
-        let ids = |ids: [&str; 2]| BTreeSet::from(ids.map(str::to_owned));
-        let mut before = at(begin(&old, None));
-        ["a", "b", "c"].into_iter().for_each(|id| before.add_campaign(id));
-        before.ending = Some(Ending { reported: Some("a".to_owned()), ..Ending::default() });
-        before.add_tail(vec![record("m1", "1", 1)]);
-        let mut begun = at(begin(&new, Some(&before)));
-        assert_eq!((&begun.campaigns, &begun.tail, &begun.ending), (&ids(["b", "c"]), &before.tail, &None));
-        begun.add_campaign("b");
-        assert_eq!(begun.campaigns, ids(["b", "c"]));
-        let done = Progress { is_done: true, ..before };
-        let begun = at(begin(&new, Some(&done)));
-        assert_eq!((begun.campaigns, begun.tail), (BTreeSet::new(), vec![]));
-    }
-
-    #[test]
     fn the_same_event_again_does_nothing_and_the_same_bytes_again_are_a_later_file() {
-        let done = Progress { is_done: true, ..at(begin(&file("1"), None)) };
+        let done = Progress { is_done: true, ..at(begin(&file("1"))) };
         assert_eq!(begin(&file("1"), Some(&done)), Begin::Done);
         assert_eq!(at(begin(&file("2"), Some(&done))).position, Position::BEGINNING);
     }

@@ -1,7 +1,7 @@
 //! A valid row of a scored file: what is put to `scoresStream` and `campaignDataStream`, and what a fan's score item holds.
 
 use crate::column::{Cells, Column, Fault};
-use crate::file::{File, Sequencer};
+use crate::file::{Origin, Sequencer, SharedText};
 use crate::schema::{Kind, boolean, integer};
 use crate::score::Score;
 use host_adapters_json::lenient::{if_readable, optional_whole};
@@ -51,7 +51,7 @@ pub struct ScoreRecord {
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "if_readable")]
     pub selected: Option<bool>,
     /// The file that the record comes from, `<bucket>/<key>`.
-    pub file: String,
+    pub file: SharedText,
     /// That file's place among others.
     pub sequencer: Sequencer,
 }
@@ -77,7 +77,7 @@ impl ScoreRecord {
     ///
     /// # Errors
     /// The first fault, with its column.
-    pub fn read(kind: Kind, mut cells: Cells<'_>, file: &File) -> Result<Self, Fault> {
+    pub fn read(kind: Kind, mut cells: Cells<'_>, origin: &Origin) -> Result<Self, Fault> {
         let email = cells.get(Column::Email).and_then(email::normalise);
         if email.is_none() {
             cells.set(Column::Email, "");
@@ -105,8 +105,8 @@ impl ScoreRecord {
             score: Score::parse(score).map_err(|problem| Fault::of(Column::Score, problem))?,
             verification,
             selected: cells.get(Column::Selected).and_then(boolean),
-            file: file.name(),
-            sequencer: file.sequencer.clone(),
+            file: origin.file.clone(),
+            sequencer: origin.sequencer.clone(),
         })
     }
 
@@ -171,7 +171,7 @@ mod tests {
     ];
 
     fn read(kind: Kind, more: &[(Column, &'static str)]) -> Result<ScoreRecord, Fault> {
-        ScoreRecord::read(kind, cells(&[&ROW, more].concat()), &file("1"))
+        ScoreRecord::read(kind, cells(&[&ROW, more].concat()), &Origin::of(&file("1")))
     }
 
     #[test]
@@ -307,8 +307,8 @@ mod tests {
     #[test]
     fn a_later_file_replaces_also_with_a_lower_score() {
         let of = |sequencer: &str, score: &'static str| {
-            ScoreRecord::read(Kind::Scrubbed, cells(&[&ROW[..], &[(Column::Score, score)]].concat()), &file(sequencer))
-                .unwrap()
+            let row = [&ROW[..], &[(Column::Score, score)]].concat();
+            ScoreRecord::read(Kind::Scrubbed, cells(&row), &Origin::of(&file(sequencer))).unwrap()
         };
         for (new, old, replaces) in [
             (of("1", "9"), of("1", "10"), false),

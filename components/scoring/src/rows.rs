@@ -2,7 +2,7 @@
 
 use crate::column::{Cells, Column, Fault};
 use crate::csv::{Next, Place, Reader, Row};
-use crate::file::File;
+use crate::file::{File, Origin};
 use crate::record::ScoreRecord;
 use crate::schema::Kind;
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ const ROWS_PER_INVALID_ONE: u64 = 20;
 #[derive(Debug)]
 pub struct Rows {
     kind: Kind,
-    file: File,
+    origin: Origin,
     reader: Reader,
     header: Option<Header>,
     counts: Counts,
@@ -108,13 +108,13 @@ impl fmt::Display for InvalidRow {
 
 impl Rows {
     /// Reads a file from where it stands.
-    pub fn new(kind: Kind, file: File, position: Position) -> Self {
+    pub fn new(kind: Kind, file: &File, position: Position) -> Self {
         let Position { place, header, counts } = position;
         let mut reader = Reader::at(place);
         if let Some(Header(columns)) = &header {
             reader.expect_width(columns.len());
         }
-        Self { kind, file, reader, header, counts }
+        Self { kind, origin: Origin::of(file), reader, header, counts }
     }
 
     /// Takes the bytes that follow.
@@ -151,7 +151,7 @@ impl Rows {
                 (Next::End, _) => return Outcome::End,
                 (Next::Invalid { .. }, None) => return Outcome::Unreadable("the first line is not a header"),
                 (Next::Invalid { line, fault }, Some(_)) => invalid(line, fault),
-                (Next::Row(row), Some(header)) => match header.record(self.kind, row, &self.file) {
+                (Next::Row(row), Some(header)) => match header.record(self.kind, row, &self.origin) {
                     Ok(record) => Outcome::Record(Box::new(ValidRow { line: row.line, record })),
                     Err(fault) => invalid(row.line, fault),
                 },
@@ -188,7 +188,7 @@ impl Header {
     }
 
     /// Columns that are left out may have any bytes, such as those of Latin-1; so may an address, which is left out then.
-    fn record(&self, kind: Kind, row: Row<'_>, file: &File) -> Result<ScoreRecord, Fault> {
+    fn record(&self, kind: Kind, row: Row<'_>, origin: &Origin) -> Result<ScoreRecord, Fault> {
         let mut cells = Cells::default();
         for (column, cell) in self.0.iter().zip(row.cells()) {
             match (column, std::str::from_utf8(cell)) {
@@ -197,7 +197,7 @@ impl Header {
                 (Some(column), Err(_)) => return Err(Fault::of(*column, "is not UTF-8")),
             }
         }
-        ScoreRecord::read(kind, cells, file)
+        ScoreRecord::read(kind, cells, origin)
     }
 }
 
@@ -235,7 +235,7 @@ mod tests {
     }
 
     fn scrubbed() -> Rows {
-        Rows::new(Kind::Scrubbed, file("1"), Position::BEGINNING)
+        Rows::new(Kind::Scrubbed, &file("1"), Position::BEGINNING)
     }
 
     #[track_caller]
@@ -342,7 +342,7 @@ mod tests {
             let stored = serde_json::to_string(&rows.position()).unwrap();
             let position: Position = serde_json::from_str(&stored).unwrap();
             let offset = position.place.offset as usize;
-            let mut rows = Rows::new(Kind::Scrubbed, file("1"), position);
+            let mut rows = Rows::new(Kind::Scrubbed, &file("1"), position);
             found.extend(drain(&mut rows, text.as_bytes()[offset..].chunks(size)));
             prop_assert_eq!(found, expected);
             prop_assert_eq!(rows.position().counts, whole.position().counts);

@@ -11,10 +11,7 @@ const MAGNITUDES: std::ops::RangeInclusive<i64> = -130..=125;
 
 /// A score. Its order and equality are those of the number, its text is that of the file.
 #[derive(Clone, Debug)]
-pub struct Score {
-    json: Box<RawValue>,
-    value: Decimal,
-}
+pub struct Score(Box<RawValue>);
 
 impl Score {
     /// Reads a number as a program spelled it.
@@ -22,21 +19,30 @@ impl Score {
     /// # Errors
     /// When it is not a number, or not one that DynamoDB holds.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
-        let value = Decimal::parse(text).ok_or("is not a number")?;
-        if value.significant_digits() > MAX_DIGITS {
-            return Err("has more than 38 significant digits");
-        }
-        if value.magnitude().is_some_and(|magnitude| !MAGNITUDES.contains(&magnitude)) {
-            return Err("is beyond the range of DynamoDB's numbers");
+        // A text that is so short and has no exponent is within both limits.
+        if text.len() > MAX_DIGITS || text.contains(['e', 'E']) {
+            check(text)?;
         }
         let json = number(text).and_then(|text| RawValue::from_string(text.into_owned()).ok());
-        Ok(Self { json: json.ok_or("is not a number")?, value })
+        json.map(Self).ok_or("is not a number")
     }
 
     /// The number as JSON.
     pub fn as_json(&self) -> &RawValue {
-        &self.json
+        &self.0
     }
+}
+
+/// Checks the limits of DynamoDB's numbers.
+fn check(text: &str) -> Result<(), &'static str> {
+    let value = Decimal::parse(text).ok_or("is not a number")?;
+    if value.significant_digits() > MAX_DIGITS {
+        return Err("has more than 38 significant digits");
+    }
+    if value.magnitude().is_some_and(|magnitude| !MAGNITUDES.contains(&magnitude)) {
+        return Err("is beyond the range of DynamoDB's numbers");
+    }
+    Ok(())
 }
 
 impl PartialEq for Score {
@@ -49,7 +55,8 @@ impl Eq for Score {}
 
 impl Ord for Score {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.value.cmp(&other.value)
+        // Most scores are never compared, so their values are not kept.
+        Decimal::parse(self.0.get()).cmp(&Decimal::parse(other.0.get()))
     }
 }
 
@@ -61,7 +68,7 @@ impl PartialOrd for Score {
 
 impl Serialize for Score {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        self.json.serialize(to)
+        self.0.serialize(to)
     }
 }
 
@@ -104,10 +111,16 @@ mod tests {
             ("123456789012345678901234567890123456789", "has more than 38 significant digits"),
             ("1e126", "is beyond the range of DynamoDB's numbers"),
             ("1e-131", "is beyond the range of DynamoDB's numbers"),
+            ("1e-99999999999999999999", "is not a number"),
+            ("0.123456789012345678901234567890123456789", "has more than 38 significant digits"),
         ] {
             assert_eq!(Score::parse(text).unwrap_err(), problem, "{text}");
             assert!(serde_json::from_str::<Score>(text).is_err(), "{text}");
         }
         assert_eq!(score("9.9999999999999999999999999999999999999E+125").as_json().get().len(), 44);
+        for digits in ["9".repeat(38), format!("0.{}", "1".repeat(38)), format!("-{}", "9".repeat(38))] {
+            assert_eq!(score(&digits).as_json().get(), digits);
+        }
+        assert_eq!(Score::parse("850 points").unwrap_err(), "is not a number");
     }
 }

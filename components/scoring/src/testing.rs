@@ -33,7 +33,7 @@ pub fn record(names: &str, sequencer: &str, score: i32) -> ScoreRecord {
         score: Score::parse(&score.to_string()).unwrap(),
         verification: if score > 0 { Verification::Verified } else { Verification::Rejected },
         selected: None,
-        file: file(sequencer).name(),
+        file: file(sequencer).name().into(),
         sequencer: Sequencer::new(sequencer),
     }
 }

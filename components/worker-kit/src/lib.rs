@@ -26,6 +26,7 @@ pub mod platform;
 pub mod services;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod turn;
 pub mod variables;
 #[doc(hidden)]
 pub mod worker;
@@ -37,6 +38,7 @@ static ALLOCATOR: talc::wasm::WasmDynamicTalc = talc::wasm::new_wasm_dynamic_all
 
 pub use call::{Call, Span};
 pub use host_adapters_json::lenient;
+pub use turn::yield_now;
 pub use worker::{
     Attribute, AttributeValue, BatchWorker, Disposition, Event, Failure, Payload, Request, RequestWorker, Response,
     Retry,

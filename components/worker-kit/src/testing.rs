@@ -1,8 +1,8 @@
 //! What the small worlds of workers' tests share: calls that may wait, fail, or take effect unheard, as a list of choices
 //! says.
 
+use crate::yield_now;
 use std::cell::RefCell;
-use std::task::Poll;
 
 /// The outcome of a call.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -49,18 +49,4 @@ impl Choices {
             _ => Fate::Good,
         }
     }
-}
-
-/// Lets other tasks run first.
-pub async fn yield_now() {
-    let mut yielded = false;
-    std::future::poll_fn(|context| {
-        if yielded {
-            return Poll::Ready(());
-        }
-        yielded = true;
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }

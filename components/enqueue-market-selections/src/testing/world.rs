@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use worker_kit::platform::Error;
 use worker_kit::platform::table::Key;
 use worker_kit::services::entry::StatsStatus;
-use worker_kit::testing::yield_now;
+use worker_kit::yield_now;
 
 /// A scoring record.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -18,12 +18,15 @@ use scoring::fan::{SCORE, jobs};
 use scoring::file::Sequencer;
 use scoring::record::ScoreRecord;
 use scoring::report::Message;
-use scoring::table::{Change, Key};
 use scoring::tail::partition_key;
 use serde_json::Value;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Wake, Waker};
 use worker_kit::Payload;
 use worker_kit::platform::data_streams::DataRecord;
 use worker_kit::platform::table::Page;
@@ -66,6 +69,14 @@ struct Platform {
     /// One in this many pages of items is throttled.
     pages_per_throttled: Option<u32>,
     pages: Cell<u32>,
+    /// Whether responses arrive as in a component: only while the whole call waits.
+    responds_late: bool,
+    /// How often it has waited.
+    waits: Cell<u64>,
+    /// Who waits for a response.
+    waiting: RefCell<Vec<Waker>>,
+    /// The requests that write: `put`, or the sort key of an update.
+    writes: RefCell<Vec<String>>,
     lines: RefCell<Vec<(&'static str, String, Value)>>,
 }
 
@@ -83,7 +94,7 @@ impl Platform {
     /// Makes a call. In the one in which the process dies nobody hears the response.
     async fn call<T>(&self, call: impl Future<Output = T>) -> T {
         self.now_ms.set(self.now_ms.get() + self.call_ms);
-        match self.lives.get() {
+        let response = match self.lives.get() {
             Some(0) => pending().await,
             Some(1) => {
                 self.lives.set(Some(0));
@@ -97,12 +108,39 @@ impl Platform {
                 call.await
             }
             None => call.await,
+        };
+        let waits = self.waits.get();
+        poll_fn(|context| {
+            if !self.responds_late || self.waits.get() > waits {
+                return Poll::Ready(());
+            }
+            self.waiting.borrow_mut().push(context.waker().clone());
+            Poll::Pending
+        })
+        .await;
+        response
+    }
+
+    /// Runs something to its end; `None` if it waits for what never comes.
+    fn run<T>(&self, task: impl Future<Output = T>) -> Option<T> {
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(woken.clone());
+        let mut task = pin!(task);
+        loop {
+            if let Poll::Ready(value) = task.as_mut().poll(&mut Context::from_waker(&waker)) {
+                return Some(value);
+            }
+            self.waits.set(self.waits.get() + 1);
+            self.waiting.take().into_iter().for_each(Waker::wake);
+            if !woken.0.swap(false, Ordering::Relaxed) {
+                return None;
+            }
         }
     }
 
     /// Hands the event over once; `None` if the process dies.
     fn deliver(&self, kind: Kind, event: &Event) -> Option<Disposition> {
-        handle(self, kind, vec![event.clone()]).now_or_never().map(|mut all| all.remove(0))
+        self.run(handle(self, kind, vec![event.clone()])).map(|mut all| all.remove(0))
     }
 
     /// Hands the event over until it is settled; writers save meanwhile what is in the stream. A process that dies is
@@ -143,6 +181,12 @@ impl Platform {
         progress::read(item.as_deref()).unwrap().unwrap()
     }
 
+    /// What is to be reported, as it is stored: the campaigns, and the last records.
+    fn due(&self) -> (Due, Tail) {
+        let item = self.world.table.borrow().get(&due::key(&file("etag")));
+        due::read(item.as_deref()).unwrap()
+    }
+
     /// How often each score is in the stream.
     fn scores(&self) -> BTreeMap<String, usize> {
         let mut scores = BTreeMap::new();
@@ -176,6 +220,7 @@ impl Table for Platform {
     }
 
     async fn update(&self, changes: Vec<Change>) -> Result<Vec<Option<Error>>, Error> {
+        self.writes.borrow_mut().extend(changes.iter().map(|change| change.key.sk.clone()));
         self.call(self.world.update(changes)).await
     }
 
@@ -204,6 +249,7 @@ impl Ports for Platform {
 
     async fn put(&self, records: Vec<DataRecord>) -> Result<Vec<Result<String, Error>>, Error> {
         assert!(records.len() <= 1_000 && !records.is_empty());
+        self.writes.borrow_mut().push("put".to_owned());
         let one = |DataRecord { partition_key, data }| {
             let record: ScoreRecord = serde_json::from_slice(&data).unwrap();
             assert_eq!(Some(&partition_key), record.member_id.as_ref().or(record.email.as_ref()));
@@ -274,6 +320,16 @@ impl Ports for Platform {
 
     fn count(&self, name: &str, number: u64, labels: &[(&str, &str)]) {
         self.log("COUNT", &format!("{name} {labels:?}"), json!(number));
+    }
+}
+
+/// Whether a task was woken.
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 

@@ -38,6 +38,34 @@ fn crash_at_each_step(kind: Kind) {
     }
 }
 
+/// Although the call never waits before four parts are under way. A batch has five parts and the rows that are held back.
+#[test]
+fn the_progress_of_a_batch_is_stored_while_the_next_one_begins() {
+    let platform = Platform { responds_late: true, ..Platform::with(format!("{HEADER}{}", rows(0..5_001))) };
+    platform.deliver(Kind::Scrubbed, &event("etag", "1"));
+    let writes = platform.writes.borrow();
+    let stored = writes.iter().position(|write| write == progress::SORT_KEY).unwrap();
+    assert!((7..9).contains(&stored), "{writes:?}");
+}
+
+/// Each change of the table goes to the workers that read its stream.
+#[test]
+fn the_progress_of_a_batch_has_neither_the_campaigns_nor_the_last_records() {
+    let platform = Platform::with(format!("{HEADER}{}", rows(0..10_001)));
+    platform.deliver(Kind::Scrubbed, &event("etag", "1"));
+    let count = |sk: &str| platform.writes.borrow().iter().filter(|write| *write == sk).count();
+    let (batches, ending) = (5, 1);
+    assert_eq!(
+        (count(progress::SORT_KEY), count(due::SORT_KEY)),
+        (batches + ending, 2),
+        "the first and the last batch"
+    );
+    let size = |key| platform.world.table.borrow().get(&key).unwrap().len();
+    assert!(size(progress::key(&file("etag"))) < 600 && size(due::key(&file("etag"))) > 20_000);
+    platform.settle(Kind::Scrubbed, &event("etag", "1"));
+    assert!(size(due::key(&file("etag"))) < 600, "nothing is waited for any more");
+}
+
 #[test]
 fn before_its_time_is_over_a_call_stores_its_progress_and_is_continued() {
     let platform = Platform { call_ms: 3_000, ..Platform::with(format!("{HEADER}{}", rows(0..12_000))) };
@@ -132,7 +160,7 @@ fn a_call_whose_file_is_replaced_leaves_its_campaigns_to_the_next_version() {
     platform.replacement.replace(Some(("new".to_owned(), format!("{HEADER}{}", rows(0..5)).into_bytes())));
     let skipped = Disposition::Skip("replaced: b/scrubbed/f.csv; another event reports it".to_owned());
     assert_eq!(platform.deliver(Kind::Scrubbed, &event("etag", "1")), Some(skipped));
-    assert!(platform.progress().campaigns.contains("d") && told(&platform).is_empty());
+    assert!(platform.due().0.campaigns(&file("etag"), None).ids.contains("d") && told(&platform).is_empty());
     assert_eq!(platform.settle(Kind::Scrubbed, &event("new", "2")), Disposition::Ack);
     assert_eq!(reported(&platform), ["c", "d"]);
 }
@@ -142,19 +170,26 @@ fn of_two_calls_that_read_a_file_one_stops() {
     let platform = Platform::with(format!("{HEADER}{}", rows(0..12_000)));
     let mut other = Box::pin(handle(&platform, Kind::Scrubbed, vec![event("etag", "1")]));
     platform.lives.set(Some(9));
-    assert!((&mut other).now_or_never().is_none(), "it waits for a call");
+    assert_eq!(platform.run(&mut other), None, "it waits for a call");
     platform.lives.set(None);
     assert_eq!(platform.settle(Kind::Scrubbed, &event("etag", "1")), Disposition::Ack);
     drop(other);
     let stored = platform.progress();
-    let mut state = State { stored: None, progress: stored.clone() };
     let (kind, lines) = (Kind::Scrubbed, Lines::default());
     let loader = Loader { ports: &platform, kind, file: file("etag"), until_ms: 0, listed: Listed::of(&lines) };
-    let stopped = block_on(loader.store(&mut state)).unwrap_err();
-    let reason = "another call reads b/scrubbed/f.csv, or another version of it";
-    assert_eq!(stopped, Disposition::retry_after(Some(OTHER_CALL_MS), reason));
-    assert_eq!(platform.progress(), stored);
-    assert_eq!(told(&platform).last(), Some(&("c".to_owned(), None, None)), "what it has put is told");
+    let (due, tail) = platform.due();
+    let campaigns = due.campaigns(&loader.file, None);
+    // A call that has not read what is to be reported, and one that has.
+    for due in [Due::default(), due] {
+        let (campaigns, tail) = (campaigns.clone(), tail.clone());
+        let mut state = State { stored: None, progress: stored.clone(), due, covered: Rc::default(), campaigns, tail };
+        platform.reports.borrow_mut().clear();
+        let stopped = block_on(loader.store(&mut state)).unwrap_err();
+        let reason = "another call reads b/scrubbed/f.csv, or another version of it";
+        assert_eq!(stopped, Disposition::retry_after(Some(OTHER_CALL_MS), reason));
+        assert_eq!(platform.progress(), stored);
+        assert_eq!(told(&platform), [("c".to_owned(), None, None)], "what it has put is told");
+    }
 }
 
 proptest! {
@@ -192,9 +227,9 @@ proptest! {
 #[test]
 fn invalid_record_handling_the_warning_of_a_file_outlasts_a_crash() {
     for dies_late in [false, true] {
-        // A read of the progress, a range, two puts (the last one of the rows that are held back), an update.
+        // Two reads of what is stored, a range, a put, two updates for the batch and one for the end.
         let text = format!("{HEADER}c,m,,x,1,verified\n{}", rows(0..3));
-        for lives in 1..8 {
+        for lives in 1..9 {
             let platform = Platform { lives: Cell::new(Some(lives)), dies_late, ..Platform::with(&text) };
             platform.settle(Kind::Scrubbed, &event("etag", "1"));
             let lines = platform.lines.borrow();

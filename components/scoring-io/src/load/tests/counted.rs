@@ -46,3 +46,16 @@ fn a_crash_counts_no_row_twice() {
         assert!(rows == 5_600 || dies_late && [3_100, 5_000].contains(&rows), "{lives}: {rows}");
     }
 }
+
+/// The next batch loses rows while the progress of this one is being stored.
+#[test]
+fn lost_rows_are_counted_with_their_own_batch() {
+    // Of rows of one fan that follow each other only the last one is held back.
+    let refused = "c,r,,0,17,verified\n".repeat(2_500);
+    let text = format!("{HEADER}{}{refused}{}", rows(100..2_600), rows(2_600..5_100));
+    let platform = Platform { responds_late: true, refused: Some("17"), ..Platform::with(&text) };
+    platform.deliver(Kind::Scrubbed, &event("etag", "1"));
+    let of = |outcome| platform.lines(&format!("scoring_rows_total {:?}", [("outcome", outcome)]));
+    assert_eq!(of("valid")[..3], [json!(2_500), json!(0), json!(2_500)]);
+    assert_eq!(of("lost")[..3], [json!(0), json!(2_500), json!(0)]);
+}

@@ -217,7 +217,7 @@ fn d12_8__of_several_files_whose_rows_are_all_lost_each_is_named_in_several_call
     while !open.is_empty() {
         calls += 1;
         assert!(calls < 20, "{} files are not done", open.len());
-        let settled = handle(&platform, Kind::Scrubbed, open.clone()).now_or_never().unwrap();
+        let settled = platform.run(handle(&platform, Kind::Scrubbed, open.clone())).unwrap();
         let lines = platform.lines.take();
         assert!(lines.len() < 1_000, "{}", lines.len());
         for (_, _, data) in lines.iter().filter(|(level, ..)| *level == "ERROR") {

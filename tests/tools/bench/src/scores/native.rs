@@ -29,7 +29,7 @@ pub struct Native;
 impl Loader for Native {
     async fn load(&self, store: &Store, file: &File) -> Result<Duration> {
         let began = Instant::now();
-        let (mut rows, mut offset) = (Rows::new(Kind::Scrubbed, named(&store.etag), Position::BEGINNING), 0);
+        let (mut rows, mut offset) = (Rows::new(Kind::Scrubbed, &named(&store.etag), Position::BEGINNING), 0);
         let (mut records, mut puts) = (Vec::with_capacity(BATCH), Puts { store, under_way: JoinSet::new() });
         loop {
             match rows.read() {

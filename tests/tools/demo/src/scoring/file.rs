@@ -163,7 +163,7 @@ mod tests {
             etag: "e".to_owned(),
             sequencer: Sequencer::new("1"),
         };
-        let mut rows = Rows::new(kind, named, Position::BEGINNING);
+        let mut rows = Rows::new(kind, &named, Position::BEGINNING);
         rows.push(file.text.as_bytes());
         rows.finish();
         let (mut records, mut invalid) = (vec![], vec![]);
