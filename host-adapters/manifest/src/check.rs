@@ -53,6 +53,7 @@ pub(super) fn check(report: &Report<'_>, names: &Names<'_>) {
         worker.grants.refuse_what_is_for_clients(report);
     }
     shared_queues(report, names);
+    shared_groups(report, names);
     for client in names.clients {
         client.grants.check(report, declared);
     }
@@ -110,6 +111,9 @@ fn reads(report: &Report<'_>, names: &Names<'_>, raw: &RawSource) {
         Some(Resource::DataStream(stream)) => {
             refuse_undeclared(report, "data stream", &at(stream), declared.data_streams.keys());
         }
+        Some(Resource::LogTopic(topic)) => {
+            refuse_undeclared(report, "topic of the event log", &at(topic), declared.event_log.keys());
+        }
     }
 }
 
@@ -123,6 +127,24 @@ fn shared_queues(report: &Report<'_>, names: &Names<'_>) {
             let queue = notification.queue;
             let message = format!("\"{queue}\" feeds \"{id}\", too; objects need a queue of their own for each source");
             report.diagnostic(&source.from, message);
+        }
+    }
+}
+
+/// Two workers in one group would each get a part of the records.
+fn shared_groups(report: &Report<'_>, names: &Names<'_>) {
+    let mut readers: Vec<(Resource, String, &String)> = Vec::new();
+    let sources = names.components.iter().flat_map(|(id, it)| it.sources.iter().map(move |source| (id, source)));
+    for (id, source) in sources {
+        let Some((_, resource)) = source.source.reads() else { continue };
+        let Some(group) = source.source.group(id) else { continue };
+        match readers.iter().find(|(read, of, other)| *read == resource && *of == group && *other != id) {
+            Some((_, _, other)) => {
+                let name = source.source.name();
+                let message = format!("\"{other}\" reads {name} in the group \"{group}\", too; give each a group of its own");
+                report.diagnostic(source.place("group"), message);
+            }
+            None => readers.push((resource, group, id)),
         }
     }
 }

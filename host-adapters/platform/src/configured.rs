@@ -2,8 +2,8 @@
 
 use crate::task::{ExecutionTable, TaskBackend};
 use crate::{
-    DataStreamBackend, DataStreamReader, Declared, DocumentsBackend, EventLogBackend, FailureTable, ObjectsBackend,
-    QueueBackend, QueueBrowser, Result, StreamBackend, TableBackend, TopicBackend,
+    DataStreamBackend, DataStreamReader, Declared, DocumentsBackend, EventLogBackend, EventLogReader, FailureTable,
+    ObjectsBackend, QueueBackend, QueueBrowser, Result, StreamBackend, TableBackend, TopicBackend,
 };
 use host_adapters_records::cache::CacheBackend;
 use std::any::Any;
@@ -78,6 +78,6 @@ pub enum Opened {
     Cache(Arc<dyn CacheBackend>),
     /// The executions of tasks, and how they are started, where that is not the business of another program.
     Tasks(Arc<dyn TaskBackend>, Option<Arc<dyn ExecutionTable>>),
-    /// `event-log`.
-    EventLog(Arc<dyn EventLogBackend>),
+    /// `event-log`, and how groups read it.
+    EventLog(Arc<dyn EventLogBackend>, Arc<dyn EventLogReader>),
 }

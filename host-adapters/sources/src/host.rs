@@ -42,6 +42,11 @@ pub trait SourceSettings {
     fn reads(&self) -> Option<(&'static str, Resource)> {
         None
     }
+    /// The group by which the source of `worker` shares with others what it reads, if there are groups: in one group each
+    /// record is handed over once.
+    fn group(&self, _worker: &str) -> Option<String> {
+        None
+    }
     /// The objects whose creation is notified to the queue that it reads, if it hands over objects.
     fn notified(&self) -> Option<Notification> {
         None
@@ -72,6 +77,8 @@ pub enum Resource {
     Stream(String),
     /// A data stream.
     DataStream(String),
+    /// A topic of the event log.
+    LogTopic(String),
 }
 
 impl SourceConfig {
@@ -84,7 +91,7 @@ impl SourceConfig {
     pub fn dead_letters(&self, worker: &str) -> Option<(String, Origin)> {
         let queue = self.reads().and_then(|(_, resource)| match resource {
             Resource::Queue(queue) => Some(queue),
-            Resource::Stream(_) | Resource::DataStream(_) => None,
+            Resource::Stream(_) | Resource::DataStream(_) | Resource::LogTopic(_) => None,
         });
         let origin = Origin { worker: worker.to_owned(), source: self.name(), queue };
         Some((self.dead_letter_queue(worker)?, origin))

@@ -1,4 +1,5 @@
-//! Converts `{"Records": […]}`, the format of AWS Lambda, to events.
+//! Converts `{"Records": […]}`, the format of AWS Lambda, to events; also `{"records": {"<topic>-<partition>": […]}}`, which it
+//! has for Kafka.
 
 use crate::{LAMBDA, OPENS};
 use host_adapters_event::{Attribute, Disposition, Event, gravest, json};
@@ -92,6 +93,13 @@ struct Envelope<'a> {
     window: Option<IgnoredAny>,
 }
 
+/// Kafka's records, which are in lists by their partitions.
+#[derive(Deserialize)]
+struct Partitions<'a> {
+    #[serde(borrow)]
+    records: BTreeMap<String, Vec<&'a RawValue>>,
+}
+
 /// The records of one call.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Call {
@@ -173,13 +181,22 @@ pub fn parse_call(body: &[u8], context: &Context<'_>, notes: &mut Notes<'_>) -> 
         // Fails, and says where.
         json::from_slice::<Value>(body).map_err(MalformedEvent)?;
     }
-    let envelope: Envelope<'_> = json::from_slice(body).map_err(MalformedEvent)?;
+    let envelope = match json::from_slice::<Envelope<'_>>(body) {
+        Ok(envelope) => envelope,
+        Err(error) => of_partitions(body).ok_or_else(|| MalformedEvent(error))?,
+    };
     let records = envelope.records.into_iter().enumerate();
     let mut incoming: Vec<_> = records.map(|(index, record)| incoming(index, record, context, notes)).collect();
     if let Some(shard) = envelope.shard_id.0 {
         incoming.iter_mut().for_each(|record| record.add_shard(&shard));
     }
     Ok(Call { incoming, has_window: envelope.window.is_some() })
+}
+
+/// The records of all partitions, one after the other.
+fn of_partitions(body: &[u8]) -> Option<Envelope<'_>> {
+    let Partitions { records } = serde_json::from_slice(body).ok()?;
+    Some(Envelope { records: records.into_values().flatten().collect(), shard_id: Optional(None), window: None })
 }
 
 fn incoming(index: usize, record: &RawValue, context: &Context<'_>, notes: &mut Notes<'_>) -> Incoming {

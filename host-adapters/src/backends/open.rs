@@ -10,9 +10,9 @@ use backend_embedded::{Embedded, EmbeddedCache, FanOut};
 use host_adapters_platform::clock::Clock;
 use host_adapters_platform::task::{ExecutionTable, NoTasks, TaskBackend};
 use host_adapters_platform::{
-    DataStreamBackend, DataStreamReader, Declared, DocumentsBackend, EventLogBackend, FailureTable, NoTopics,
-    ObjectsBackend, Opened, PlatformService, QueueBackend, QueueBrowser, ServiceBackend, StreamBackend, TableBackend,
-    TopicBackend,
+    DataStreamBackend, DataStreamReader, Declared, DocumentsBackend, EventLogBackend, EventLogReader, FailureTable,
+    NoTopics, ObjectsBackend, Opened, PlatformService, QueueBackend, QueueBrowser, ServiceBackend, StreamBackend,
+    TableBackend, TopicBackend,
 };
 use host_adapters_records::cache::CacheBackend;
 use host_adapters_sources::SourceStores;
@@ -55,12 +55,12 @@ pub async fn open(app: &App, data: &Path, config: &RuntimeConfig, services: impl
         topics: opened.topics,
         identity: identity(app)?,
         services: Some(Arc::new(services)),
-        event_log: opened.event_log,
+        event_log: opened.event_log.0.clone(),
     };
     let ((queues, browser), (_, streams, failures)) = (opened.queues, opened.tables);
-    let (_, data_streams) = opened.data_streams;
+    let ((_, data_streams), (_, event_log)) = (opened.data_streams, opened.event_log);
     let ((tasks, executions), cache) = (opened.tasks, opened.cache);
-    let sources = SourceStores { queues, streams, data_streams, failures, tasks };
+    let sources = SourceStores { queues, streams, data_streams, event_log, failures, tasks };
     Ok(Backends { platform: Arc::new(platform), sources, browser, executions, cache })
 }
 
@@ -74,7 +74,7 @@ struct Sections {
     topics: Arc<dyn TopicBackend>,
     cache: Arc<dyn CacheBackend>,
     tasks: (Arc<dyn TaskBackend>, Option<Arc<dyn ExecutionTable>>),
-    event_log: Arc<dyn EventLogBackend>,
+    event_log: (Arc<dyn EventLogBackend>, Arc<dyn EventLogReader>),
 }
 
 impl Sections {
@@ -95,7 +95,7 @@ impl Sections {
                 Opened::Topics(backend) => topics = Some(backend),
                 Opened::Cache(backend) => cache = Some(backend),
                 Opened::Tasks(backend, executions) => tasks = Some((backend, executions)),
-                Opened::EventLog(backend) => event_log = Some(backend),
+                Opened::EventLog(backend, reader) => event_log = Some((backend, reader)),
             }
         }
         let mut store = EmbeddedStore { declared, data, opened: None };
@@ -140,7 +140,7 @@ impl Sections {
             },
             event_log: match event_log {
                 Some(event_log) => event_log,
-                None => store.get()?,
+                None => (store.get()?, Arc::new(store.get()?.event_log())),
             },
         })
     }

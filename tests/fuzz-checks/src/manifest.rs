@@ -72,6 +72,7 @@ fn check_app(app: &App) {
                 Some((_, Resource::Queue(queue))) => app.host.declared.queues.contains_key(&queue),
                 Some((_, Resource::Stream(table))) => app.host.declared.tables[&table].stream,
                 Some((_, Resource::DataStream(stream))) => app.host.declared.data_streams.contains_key(&stream),
+                Some((_, Resource::LogTopic(topic))) => app.host.declared.event_log.contains_key(&topic),
             };
             assert!(is_declared, "{source:?} reads a name that is not declared");
             let dead_letters = source.dead_letter_queue(id);

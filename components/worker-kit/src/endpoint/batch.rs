@@ -3,7 +3,7 @@
 use super::{auth, body, header, send};
 use crate::lambda::{
     self, Context, Incoming, LeftOut,
-    batch_response::{BatchResponse, Rejection, State},
+    batch_response::{BatchResponse, ItemIdentifier, Rejection, State},
 };
 use crate::{BatchWorker, Call, Disposition, Event, Failure, Response, variables, worker::call_batch};
 use host_adapters_event::UNANSWERED;
@@ -91,10 +91,10 @@ fn log_rejections(call: &Call, incoming: &[Incoming], answer: &BatchResponse) {
     if answer.rejected.is_empty() {
         return;
     }
-    let events: BTreeMap<_, _> =
-        incoming.iter().flat_map(Incoming::events).map(|event| (event.id.as_str(), event)).collect();
+    let named = |event| (ItemIdentifier::of(event).to_string(), event);
+    let events: BTreeMap<_, _> = incoming.iter().flat_map(Incoming::events).map(named).collect();
     for Rejection { item_identifier: id, reason, skipped } in &answer.rejected {
-        let call = events.get(id.as_str()).map_or_else(|| call.clone(), |event| call.of(event));
+        let call = events.get(id).map_or_else(|| call.clone(), |event| call.of(event));
         let data = json!({"recordId": id, "reason": reason});
         match skipped {
             true => call.warn("Record skipped", data),

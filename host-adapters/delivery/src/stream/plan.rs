@@ -39,6 +39,11 @@ impl ShardPlan {
         self.0.insert(id.to_owned(), Stage::Done);
     }
 
+    /// Whether a shard is being read.
+    pub(super) fn is_read(&self, id: &str) -> bool {
+        self.0.get(id) == Some(&Stage::Reading)
+    }
+
     /// Marks that another host has taken a shard.
     pub(super) fn lost(&mut self, id: &str) {
         self.0.remove(id);
