@@ -14,7 +14,10 @@ const LIST: &str = "host-adapters/sources/src/lib.rs";
 /// The other files that may name kinds, and how.
 const EXCEPTIONS: [(&str, &[&str]); 5] = [
     // For those who name a source and do not know the sources.
-    ("host-adapters/event/src/source_name.rs", &["\"sqs\"", "\"dynamodb-stream\"", "\"kinesis\"", "\"kafka\"", "\"task\""]),
+    (
+        "host-adapters/event/src/source_name.rs",
+        &["\"sqs\"", "\"dynamodb-stream\"", "\"kinesis\"", "\"kafka\"", "\"task\""],
+    ),
     // Kinds of backends, some of which are called as sources are.
     ("host-adapters/src/backends/mod.rs", &["\"sqs\"", "\"s3\"", "\"kinesis\"", "\"kafka\""]),
     // SNS's word for subscribers that are queues, and the actions that a queue's policy allows.

@@ -141,7 +141,8 @@ fn shared_groups(report: &Report<'_>, names: &Names<'_>) {
         match readers.iter().find(|(read, of, other)| *read == resource && *of == group && *other != id) {
             Some((_, _, other)) => {
                 let name = source.source.name();
-                let message = format!("\"{other}\" reads {name} in the group \"{group}\", too; give each a group of its own");
+                let message =
+                    format!("\"{other}\" reads {name} in the group \"{group}\", too; give each a group of its own");
                 report.diagnostic(source.place("group"), message);
             }
             None => readers.push((resource, group, id)),

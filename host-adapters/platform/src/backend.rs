@@ -322,9 +322,9 @@ impl LogPlace {
     /// # Errors
     /// When it is none, or of another partition.
     pub fn of(partition: u32, sequence: &str) -> Result<Self> {
-        let place = sequence.split_once('-').and_then(|(number, offset)| {
-            Some(Self { partition: number.parse().ok()?, offset: offset.parse().ok()? })
-        });
+        let place = sequence
+            .split_once('-')
+            .and_then(|(number, offset)| Some(Self { partition: number.parse().ok()?, offset: offset.parse().ok()? }));
         place.filter(|place| place.partition == partition).ok_or_else(|| {
             let message = format!("`{sequence}` is no place in partition {partition}; write <partition>-<offset>");
             Error::new(ErrorKind::Invalid, message)

@@ -130,12 +130,16 @@ impl StreamConsumer {
     async fn begin_at(&self, shard: &str, place: Option<&Position>) -> Result<()> {
         let (leases, stream, group) = (&self.streams.leases, &self.stream, &self.group);
         let checkpoint = match place {
-            None => Checkpoint::ShardEnd,
-            Some(Position::After(sequence)) => Checkpoint::At(sequence.clone()),
-            Some(Position::AtTimestamp(time_ms)) => Checkpoint::AtTimestamp(*time_ms),
-            Some(Position::TrimHorizon | Position::Latest) => return leases.begin(stream, shard, group).await,
+            None => Some(Checkpoint::ShardEnd),
+            Some(Position::After(sequence)) => Some(Checkpoint::At(sequence.clone())),
+            Some(Position::AtTimestamp(time_ms)) => Some(Checkpoint::AtTimestamp(*time_ms)),
+            Some(Position::TrimHorizon | Position::Latest) => None,
         };
-        match leases.set_checkpoint(stream, shard, group, &checkpoint).await {
+        let stored = match &checkpoint {
+            Some(checkpoint) => leases.set_checkpoint(stream, shard, group, checkpoint).await,
+            None => leases.begin(stream, shard, group).await,
+        };
+        match stored {
             // Another host has begun meanwhile.
             Err(error) if error.kind == ErrorKind::ConditionFailed => Ok(()),
             stored => stored,
