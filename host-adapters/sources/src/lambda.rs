@@ -249,12 +249,15 @@ fn read(text: &RawValue) -> serde_json::Result<Value> {
     Ok(record)
 }
 
+/// Members that hold a record's own data, beside those by which shapes are recognised.
+const DATA: [&str; 3] = ["body", "key", "value"];
+
 /// The readable members of a record: half a character, or a number out of range, affects only its own member. `None` if
 /// the unreadable member contains the data of the record itself.
 fn readable(text: &RawValue) -> Option<Value> {
     let members: BTreeMap<String, &RawValue> = serde_json::from_str(text.get()).ok()?;
     let shape = |name: &str| shapes().find(|shape| shape.field == Some(name));
-    let is_needed = |name: &str| name == "body" || shape(name).is_some();
+    let is_needed = |name: &str| DATA.contains(&name) || shape(name).is_some();
     let read = |(name, value): (String, &RawValue)| match serde_json::from_str(value.get()) {
         Ok(value) => Some(Some((name, value))),
         Err(_) if shape(&name).is_some_and(|shape| shape.is_description) => {

@@ -2,11 +2,16 @@
 
 use super::event::{Record as Made, event as made};
 use crate::lambda::{Context, LeftOut, Notes, Optional, Scalar};
-use base64::{Engine, engine::general_purpose::STANDARD};
+use base64::alphabet;
+use base64::engine::{Engine, GeneralPurpose, GeneralPurposeConfig};
 use host_adapters_event::{Event, json, source_name};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::str::FromStr;
+
+/// Base64, also with bits behind the last byte, as in the key of the event that AWS documents.
+const BASE64: GeneralPurpose =
+    GeneralPurpose::new(&alphabet::STANDARD, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
 
 #[derive(Deserialize)]
 struct Record {
@@ -54,7 +59,7 @@ fn number<N: FromStr>(number: &Scalar, field: &str) -> Result<N, String> {
 }
 
 fn bytes(base64: &str, field: &str) -> Result<Vec<u8>, String> {
-    STANDARD.decode(base64).map_err(|error| format!("{field} is not base64: {error}"))
+    BASE64.decode(base64).map_err(|error| format!("{field} is not base64: {error}"))
 }
 
 /// The bytes of a header: a list of numbers, with or without sign, or base64. Null is an empty value.
@@ -65,7 +70,7 @@ fn header_bytes(value: &Value) -> Option<Vec<u8>> {
     };
     match value {
         Value::Null => Some(Vec::new()),
-        Value::String(text) => STANDARD.decode(text).ok(),
+        Value::String(text) => BASE64.decode(text).ok(),
         Value::Array(numbers) => numbers.iter().map(byte).collect(),
         _ => None,
     }
