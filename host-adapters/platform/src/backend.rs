@@ -326,7 +326,7 @@ impl LogPlace {
             .split_once('-')
             .and_then(|(number, offset)| Some(Self { partition: number.parse().ok()?, offset: offset.parse().ok()? }));
         place.filter(|place| place.partition == partition).ok_or_else(|| {
-            let message = format!("`{sequence}` is no place in partition {partition}; write <partition>-<offset>");
+            let message = format!("`{sequence}` is not a place in partition {partition}; write <partition>-<offset>");
             Error::new(ErrorKind::Invalid, message)
         })
     }

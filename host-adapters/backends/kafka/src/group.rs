@@ -30,10 +30,10 @@ pub(crate) struct Member {
     config: KafkaConfig,
     topic: String,
     real: String,
-    pub(crate) material: Material,
+    material: Material,
     context: Context,
     consumer: Arc<BaseConsumer<MemberContext>>,
-    pub(crate) membership: Arc<Membership>,
+    membership: Arc<Membership>,
     /// Serves the group.
     thread: Mutex<Option<JoinHandle<()>>>,
     /// When the files of the certificates were last looked at.
@@ -310,7 +310,7 @@ impl LeaseTable for Kafka {
 }
 
 pub(crate) fn number_of(shard: &str) -> Result<u32> {
-    shard.parse().map_err(|_| Error::new(ErrorKind::NotFound, format!("`{shard}` is no number of a partition")))
+    shard.parse().map_err(|_| Error::new(ErrorKind::NotFound, format!("`{shard}` is not the number of a partition")))
 }
 
 fn unavailable(message: String) -> Error {

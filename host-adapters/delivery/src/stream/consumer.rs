@@ -51,7 +51,9 @@ impl StreamConsumer {
         let (mut plan, mut readers, mut leased) = (ShardPlan::default(), JoinSet::new(), LeasedShards::new(self));
         while let Some(leases) = leased.hold(&drain).await {
             leases.done.iter().for_each(|shard| plan.done(shard));
-            leased.leave_idle(&leases, |shard| plan.is_read(shard)).await;
+            for shard in plan.unread(&leases.leaving) {
+                leased.leave(&shard).await;
+            }
             for shard in plan.begin(&leased.listed, &leases.staying()) {
                 let drain = leased.drain_of(&shard, &drain);
                 let reader = ShardConsumer { consumer: self.clone(), shard: shard.clone(), drain };

@@ -106,13 +106,6 @@ impl LeasedShards {
         streams.leases.leave(stream, group, shard).await;
     }
 
-    /// The same of each shard that is to be given up and that nobody here reads.
-    pub(super) async fn leave_idle(&self, leases: &Leases, is_read: impl Fn(&str) -> bool) {
-        for shard in leases.leaving.iter().filter(|shard| !is_read(shard)) {
-            self.leave(shard).await;
-        }
-    }
-
     /// Waits until it is time to renew leases or list shards.
     pub(super) async fn due(&self) {
         let StreamConsumer { streams, stream, group, .. } = &*self.consumer;

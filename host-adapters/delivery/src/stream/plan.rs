@@ -39,9 +39,9 @@ impl ShardPlan {
         self.0.insert(id.to_owned(), Stage::Done);
     }
 
-    /// Whether a shard is being read.
-    pub(super) fn is_read(&self, id: &str) -> bool {
-        self.0.get(id) == Some(&Stage::Reading)
+    /// Those of `ids` that are not being read.
+    pub(super) fn unread(&self, ids: &[String]) -> Vec<String> {
+        ids.iter().filter(|id| self.0.get(*id) != Some(&Stage::Reading)).cloned().collect()
     }
 
     /// Marks that another host has taken a shard.

@@ -33,7 +33,7 @@ impl EventLogs {
         let topic = self.0.names.log_topic(topic)?;
         let number = shard
             .parse()
-            .map_err(|_| Error::new(ErrorKind::NotFound, format!("`{shard}` is no number of a partition")))?;
+            .map_err(|_| Error::new(ErrorKind::NotFound, format!("`{shard}` is not the number of a partition")))?;
         let partition = topic.partition(number)?;
         Ok((topic, partition))
     }
