@@ -239,10 +239,13 @@ impl LeaseTable for Kafka {
     }
 
     async fn renew(&self, topic: &str, group: &str) -> Result<Vec<String>> {
-        let member = self.known_member(topic, group).filter(|member| !member.membership.is_closing());
-        let Some(member) = member else { return Ok(Vec::new()) };
+        let Some(member) = self.known_member(topic, group) else { return Ok(Vec::new()) };
+        let owned = member.membership.leases(&[]).unwrap_or_default().owned;
+        if member.membership.is_closing() {
+            return Ok(Vec::new());
+        }
         member.membership.asked();
-        Ok(member.membership.leases(&[]).unwrap_or_default().owned)
+        Ok(owned)
     }
 
     async fn reassigned(&self, topic: &str, group: &str) {
