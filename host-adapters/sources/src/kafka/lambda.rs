@@ -6,7 +6,7 @@ use base64::alphabet;
 use base64::engine::{Engine, GeneralPurpose, GeneralPurposeConfig};
 use host_adapters_event::{Event, json, source_name};
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::str::FromStr;
 
 /// Base64, also with bits behind the last byte, as in the key of the event that AWS documents.
@@ -27,7 +27,7 @@ struct Record {
     value: Option<String>,
     /// Each an object with one member, whose value is a list of bytes.
     #[serde(default)]
-    headers: Optional<Vec<Value>>,
+    headers: Value,
 }
 
 /// The event of a record. Its id is made of its partition and its offset.
@@ -37,13 +37,13 @@ pub(super) fn event(_: String, record: Value, context: &Context<'_>, notes: &mut
     let key = record.key.map(|key| bytes(&key, "key")).transpose()?;
     let value = record.value.map(|value| bytes(&value, "value")).transpose()?;
     let mut headers = Vec::new();
-    for header in record.headers.0.into_iter().flatten() {
-        for (name, value) in Optional::<Map<String, Value>>::of(header).0.into_iter().flatten() {
-            match header_bytes(&value) {
-                Some(value) => headers.push((name, value)),
+    for header in record.headers.as_array().into_iter().flatten() {
+        for (name, value) in header.as_object().into_iter().flatten() {
+            match header_bytes(value) {
+                Some(value) => headers.push((name.clone(), value)),
                 None => {
                     let source = source_name::of_log_topic(&record.topic);
-                    notes(LeftOut { source, id: format!("{partition}-{offset}"), attribute: name });
+                    notes(LeftOut { source, id: format!("{partition}-{offset}"), attribute: name.clone() });
                 }
             }
         }
