@@ -10,7 +10,7 @@ use serde_json::Value;
 use std::str::FromStr;
 
 /// Base64, also with bits behind the last byte, as in the key of the event that AWS documents.
-const BASE64: GeneralPurpose =
+static BASE64: GeneralPurpose =
     GeneralPurpose::new(&alphabet::STANDARD, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
 
 #[derive(Deserialize)]
