@@ -25,7 +25,7 @@ use tests::contract::suites::documents_find::{page, query};
 use tests::contract::suites::queue::{receive, send};
 use tests::contract::suites::stream::{all, put};
 use tests::contract::suites::tasks::{TaskStore, find, start, take};
-use tests::contract::suites::{attempts, kinesis_source, latest, shared_stream};
+use tests::contract::suites::{attempts, kafka_source, kinesis_source, latest, shared_stream};
 use tests::{log, programs};
 
 #[tokio::test]
@@ -430,6 +430,46 @@ async fn a_message_that_no_subscription_matches_is_counted() {
             "{counted}: {shown}"
         );
     }
+}
+
+fn event_log() -> (kafka_source::Store, tempfile::TempDir) {
+    let (host, folder) = host();
+    let (log, reader) = (host.queues.clone(), Arc::new(host.queues.event_log()));
+    (kafka_source::Store { log, reader, browser: host.queues.clone(), queues: host.queues }, folder)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[allow(non_snake_case, reason = "begins with a line of docs/delivery.md")]
+async fn d16_1__a_topic_keeps_the_order_of_each_key() {
+    let (store, _folder) = event_log();
+    kafka_source::keeps_the_order_of_each_key(store).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[allow(non_snake_case, reason = "begins with a line of docs/delivery.md")]
+async fn d16_2__offsets_are_a_groups() {
+    let (store, _folder) = event_log();
+    kafka_source::keeps_offsets_of_groups(store).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[allow(non_snake_case, reason = "begins with a line of docs/delivery.md")]
+async fn d16_3__a_group_begins_at_a_time() {
+    let (store, _folder) = event_log();
+    kafka_source::begins_at_a_time(store).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[allow(non_snake_case, reason = "begins with a line of docs/delivery.md")]
+async fn d16_7__poison_in_a_topic_is_isolated() {
+    let (store, _folder) = event_log();
+    kafka_source::isolates_poison(store).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_is_read_from_any_position() {
+    let (store, _folder) = event_log();
+    kafka_source::reads_pages_from_any_position(store).await;
 }
 
 /// The embedded store with a clock that runs.

@@ -14,9 +14,12 @@ const LIST: &str = "host-adapters/sources/src/lib.rs";
 /// The other files that may name kinds, and how.
 const EXCEPTIONS: [(&str, &[&str]); 5] = [
     // For those who name a source and do not know the sources.
-    ("host-adapters/event/src/source_name.rs", &["\"sqs\"", "\"dynamodb-stream\"", "\"kinesis\"", "\"task\""]),
+    (
+        "host-adapters/event/src/source_name.rs",
+        &["\"sqs\"", "\"dynamodb-stream\"", "\"kinesis\"", "\"kafka\"", "\"task\""],
+    ),
     // Kinds of backends, some of which are called as sources are.
-    ("host-adapters/src/backends/mod.rs", &["\"sqs\"", "\"s3\"", "\"kinesis\""]),
+    ("host-adapters/src/backends/mod.rs", &["\"sqs\"", "\"s3\"", "\"kinesis\"", "\"kafka\""]),
     // SNS's word for subscribers that are queues, and the actions that a queue's policy allows.
     ("host-adapters/backends/sns/src/provision.rs", &["\"sqs\""]),
     ("host-adapters/backends/sns/src/policy.rs", &["\"sqs:"]),
@@ -130,7 +133,8 @@ fn a_kind_named_outside_is_found() {
 
 #[test]
 fn names_of_sources_are_of_kinds_that_there_are() {
-    for kind in [source_name::QUEUE, source_name::TABLE_STREAM, source_name::DATA_STREAM, source_name::TASK] {
+    let streams = [source_name::TABLE_STREAM, source_name::DATA_STREAM, source_name::EVENT_LOG];
+    for kind in [source_name::QUEUE, source_name::TASK].into_iter().chain(streams) {
         assert!(SourceConfig::KINDS.contains(&kind), "{kind}");
     }
 }

@@ -1,4 +1,4 @@
-//! The event shapes that AWS documents for SQS, DynamoDB streams, Kinesis, S3 and AppSync (`tests/fixtures/events`): absent, null and
+//! The event shapes that AWS documents for SQS, DynamoDB streams, Kinesis, Kafka, S3 and AppSync (`tests/fixtures/events`): absent, null and
 //! default are alike, numbers keep their digits, and a good body is never lost for what stands around it.
 
 use base64::Engine;
@@ -77,6 +77,16 @@ const KINESIS: Shape = Shape {
     ..DYNAMODB
 };
 
+/// A record of a topic, by Amazon MSK.
+const KAFKA: Shape = Shape {
+    name: "Kafka",
+    event: || fixture(include_str!("../fixtures/events/kafka.json")),
+    record: "/records/mytopic-0/0",
+    needed: &["/topic", "/partition", "/offset", "/key", "/value"],
+    images: &[],
+    defaults: &[("/timestamp", "0"), ("/timestamp", r#""0""#), ("/headers", "[]")],
+};
+
 /// A notification of S3's. Its record holds the event of an object.
 const S3: Shape = Shape {
     name: "S3",
@@ -118,7 +128,7 @@ const SQS_DEFAULTS: &[(&str, &str)] = &[
     ("/messageAttributes", "{}"),
 ];
 
-const SHAPES: [Shape; 5] = [SQS, SQS_FIFO, DYNAMODB, DATA_STREAM, KINESIS];
+const SHAPES: [Shape; 6] = [SQS, SQS_FIFO, DYNAMODB, DATA_STREAM, KINESIS, KAFKA];
 
 /// Members of an input that have a default, and that.
 const APPSYNC_DEFAULTS: [(&str, &str); 3] = [("doTransfer", "false"), ("userInfo", "{}"), ("entry", "{}")];

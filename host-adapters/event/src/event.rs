@@ -44,6 +44,14 @@ impl Event {
         self.source.split_once(':').is_some_and(|(kind, _)| kind == source_name::QUEUE)
     }
 
+    /// Of a record of the event log: `<topic>-<partition>` and its offset, by which Lambda names it. Its id is
+    /// `<partition>-<offset>`.
+    pub fn log_place(&self) -> Option<(String, u64)> {
+        let (kind, topic) = self.source.split_once(':')?;
+        let (partition, offset) = self.id.split_once('-').filter(|_| kind == source_name::EVENT_LOG)?;
+        Some((format!("{topic}-{partition}"), offset.parse().ok()?))
+    }
+
     /// The text of an attribute.
     pub fn attribute(&self, name: &str) -> Option<&str> {
         Attribute::find(&self.attributes, name)

@@ -8,6 +8,8 @@ pub const QUEUE: &str = "sqs";
 pub const TABLE_STREAM: &str = "dynamodb-stream";
 /// The kind of source that reads a data stream.
 pub const DATA_STREAM: &str = "kinesis";
+/// The kind of source that reads a topic of the event log.
+pub const EVENT_LOG: &str = "kafka";
 /// The kind of source that takes executions of tasks.
 pub const TASK: &str = "task";
 
@@ -24,6 +26,11 @@ pub fn of_table_stream(table: &str) -> String {
 /// The source of a data stream.
 pub fn of_data_stream(stream: &str) -> String {
     named(DATA_STREAM, stream)
+}
+
+/// The source of a topic of the event log.
+pub fn of_log_topic(topic: &str) -> String {
+    named(EVENT_LOG, topic)
 }
 
 /// The source of a worker's tasks.

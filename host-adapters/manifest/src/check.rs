@@ -53,6 +53,7 @@ pub(super) fn check(report: &Report<'_>, names: &Names<'_>) {
         worker.grants.refuse_what_is_for_clients(report);
     }
     shared_queues(report, names);
+    shared_groups(report, names);
     for client in names.clients {
         client.grants.check(report, declared);
     }
@@ -115,6 +116,23 @@ fn shared_queues(report: &Report<'_>, names: &Names<'_>) {
             let message = format!("\"{queue}\" feeds \"{id}\", too; objects need a queue of their own for each source");
             report.diagnostic(&source.from, message);
         }
+    }
+}
+
+/// Two workers in one group would each get a part of the records.
+fn shared_groups(report: &Report<'_>, names: &Names<'_>) {
+    let mut readers: BTreeMap<(String, String), &String> = BTreeMap::new();
+    let sources = names.components.iter().flat_map(|(id, it)| it.sources.iter().map(move |source| (id, source)));
+    for (id, source) in sources {
+        let Some(group) = source.source.group(id) else { continue };
+        let read = (source.source.name(), group);
+        let Some(other) = readers.get(&read).filter(|other| **other != id) else {
+            readers.insert(read, id);
+            continue;
+        };
+        let (name, group) = read;
+        let message = format!("\"{other}\" reads {name} in the group \"{group}\", too; give each a group of its own");
+        report.diagnostic(source.place("group"), message);
     }
 }
 

@@ -21,6 +21,8 @@ saveEntriesQueue = {}
 demand-table = { stream = true }
 [application.tool.host-adapters.data_streams]
 scoresStream = {}
+[application.tool.host-adapters.event_log]
+"prd.events" = {}
 "#;
 
 /// What is said against an otherwise plain source with `settings`.
@@ -29,6 +31,7 @@ fn diagnostics(kind: &str, settings: &str) -> Vec<String> {
         "sqs" => "queue = \"saveEntriesQueue\"",
         "dynamodb-stream" => "table = \"demand-table\"",
         "kinesis" => "stream = \"scoresStream\"",
+        "kafka" => "topic = \"prd.events\"",
         _ => "",
     };
     let more = format!(
@@ -81,7 +84,7 @@ fn d3_8__attempts_are_1_to_1000() {
 
 #[test]
 fn d1_5__ranges() {
-    for kind in ["dynamodb-stream", "kinesis"] {
+    for kind in ["dynamodb-stream", "kinesis", "kafka"] {
         check_range(kind, "batch_size", 1, 10_000);
         check_range(kind, "batch_window_secs", 0, 300);
         check_range(kind, "parallelization_factor", 1, 10);
@@ -94,7 +97,7 @@ fn d1_5__ranges() {
 
 #[test]
 fn d5_2__ranges() {
-    for kind in ["dynamodb-stream", "kinesis"] {
+    for kind in ["dynamodb-stream", "kinesis", "kafka"] {
         check_range(kind, "maximum_retry_attempts", -1, 10_000);
         check_range(kind, "maximum_record_age_secs", -1, 604_800);
     }
@@ -127,6 +130,31 @@ fn d4_20__the_time_is_there_with_at_timestamp_and_only_then() {
     assert_eq!(KinesisConfig::new("s").starting_position_timestamp, Timestamp(None));
 }
 
+/// Otherwise each of them would get a part of the records.
+#[test]
+fn d16_6__a_group_is_one_workers() {
+    assert_eq!(diagnostics("kafka", "group = \"audit\""), [""; 0]);
+    assert!(diagnostics("kafka", "group = \"\"")[0].starts_with("group is empty"));
+    let source = |id: &str, group: &str| {
+        format!(
+            "[component.{id}]\nsource = \"a.wasm\"\n[[component.{id}.tool.host-adapters.source]]\ntype = \"kafka\"\n\
+             topic = \"prd.events\"\n{group}\n"
+        )
+    };
+    let said = |first: &str, second: &str| {
+        let text = format!("{BASE}{}{}", source("a", first), source("b", second));
+        parse(Path::new("spin.toml"), &text, &ProvidedVariables::default()).err().map(|errors| errors.to_string())
+    };
+    assert_eq!(said("", ""), None);
+    assert_eq!(said("group = \"one\"", "group = \"two\""), None);
+    for (first, second, group) in [("group = \"g\"", "group = \"g\"", "g"), ("group = \"b\"", "", "b")] {
+        let said = said(first, second).unwrap();
+        let expected =
+            format!("\"a\" reads kafka:prd.events in the group \"{group}\", too; give each a group of its own");
+        assert!(said.contains(&expected), "{said}");
+    }
+}
+
 #[test]
 fn d4_25__a_filter_is_checked() {
     for (kind, right) in [
@@ -137,6 +165,7 @@ fn d4_25__a_filter_is_checked() {
         ),
         ("kinesis", "filter = { data.rank = [0] }"),
         ("kinesis", r#"filter = { data = [{ prefix = "rank" }] }"#),
+        ("kafka", r#"filter = { value.type = ["MARKET"] }"#),
     ] {
         assert_eq!(diagnostics(kind, right), [""; 0], "{right}");
     }
@@ -157,6 +186,7 @@ fn d4_25__a_filter_is_checked() {
             "the filter names \"a\"",
         ),
         ("kinesis", "filter = { partitionKey = [\"x\"] }", "the filter names \"partitionKey\"; there is \"data\""),
+        ("kafka", "filter = { key = [\"x\"] }", "the filter names \"key\"; there is \"value\""),
         ("kinesis", "filter = {}", "the filter: it is empty"),
         ("kinesis", "filter = 7", "filter is not JSON"),
     ] {

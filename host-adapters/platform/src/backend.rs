@@ -1,7 +1,7 @@
 //! What sources need from backends, in addition to the interfaces of the platform.
 
 use host_adapters_records::cache::CacheError;
-use host_adapters_records::{Attribute, Error, table};
+use host_adapters_records::{Attribute, Error, ErrorKind, table};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -122,6 +122,14 @@ pub trait LeaseTable: Send + Sync + 'static {
     async fn renew(&self, _stream: &str, _worker: &str) -> Result<Vec<String>> {
         Ok(Vec::new())
     }
+    /// Waits until other shards may be read than [`LeaseTable::hold`] answered last, where that can be told before the next
+    /// renewal.
+    async fn reassigned(&self, _stream: &str, _worker: &str) {
+        std::future::pending().await
+    }
+    /// Says that nothing of a shard in [`Leases::leaving`] is in progress any more, and its checkpoint is stored: another host
+    /// may have it.
+    async fn leave(&self, _stream: &str, _worker: &str, _shard: &str) {}
     /// Gives all leases of `worker` back, so that another host can take them at once.
     async fn release(&self, _stream: &str, _worker: &str) -> Result<()> {
         Ok(())
@@ -152,6 +160,12 @@ pub trait DataStreamReader: ShardReader<StreamRecord> + LeaseTable {}
 
 impl<T: ShardReader<StreamRecord> + LeaseTable> DataStreamReader for T {}
 
+/// The event log, with groups and their offsets. A topic is a stream here and a partition a shard, which never ends; a group
+/// stands where other streams have a worker. Sequence numbers are [`LogPlace`]s.
+pub trait EventLogReader: ShardReader<LogEntry> + LeaseTable {}
+
+impl<T: ShardReader<LogEntry> + LeaseTable> EventLogReader for T {}
+
 /// A shard of a stream.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Shard {
@@ -169,10 +183,20 @@ pub struct Shard {
 pub struct Leases {
     /// Ids of the shards whose leases it owns.
     pub owned: Vec<String>,
+    /// Those of `owned` that are to be given up: calls in progress may end, and no other begins. They are another host's
+    /// after [`LeaseTable::leave`], or when they are no longer owned.
+    pub leaving: Vec<String>,
     /// Shards that some host has settled to the end.
     pub done: Vec<String>,
     /// Other hosts have found shards that are not among those that were passed: list them again now.
     pub news: bool,
+}
+
+impl Leases {
+    /// The shards that are not to be given up.
+    pub fn staying(&self) -> Vec<String> {
+        self.owned.iter().filter(|shard| !self.leaving.contains(shard)).cloned().collect()
+    }
 }
 
 /// Where to read from.
@@ -266,6 +290,60 @@ pub struct StreamRecord {
     pub data: Vec<u8>,
     /// `ApproximateArrivalTimestamp`, milliseconds since 1970 (UTC).
     pub time_ms: u64,
+}
+
+/// One record of the event log, as it was produced.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct LogEntry {
+    /// Its partition and offset.
+    pub place: LogPlace,
+    /// None where its producer gave none.
+    pub key: Option<Vec<u8>>,
+    /// None where its producer gave none: in a compacted topic that stands for the removal of the key.
+    pub value: Option<Vec<u8>>,
+    /// In the order in which they were given; names may repeat. A value may be missing.
+    pub headers: Vec<(String, Option<Vec<u8>>)>,
+    /// When it was written, or produced where the topic says so, milliseconds since 1970 (UTC).
+    pub time_ms: u64,
+}
+
+/// Where a record of a topic is; as text `<partition>-<offset>`, which is unique in the topic.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct LogPlace {
+    /// The number of the partition.
+    pub partition: u32,
+    /// The offset in it.
+    pub offset: u64,
+}
+
+impl LogPlace {
+    /// Reads the place of a record of a partition, such as a checkpoint's.
+    ///
+    /// # Errors
+    /// When it is none, or of another partition.
+    pub fn of(partition: u32, sequence: &str) -> Result<Self> {
+        let place = sequence
+            .split_once('-')
+            .and_then(|(number, offset)| Some(Self { partition: number.parse().ok()?, offset: offset.parse().ok()? }));
+        place.filter(|place| place.partition == partition).ok_or_else(|| {
+            let message = format!("`{sequence}` is not a place in partition {partition}; write <partition>-<offset>");
+            Error::new(ErrorKind::Invalid, message)
+        })
+    }
+
+    /// The position that begins with this record.
+    pub fn from_here(self) -> Position {
+        match self.offset.checked_sub(1) {
+            Some(offset) => Position::After(Self { offset, ..self }.to_string()),
+            None => Position::TrimHorizon,
+        }
+    }
+}
+
+impl std::fmt::Display for LogPlace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}-{}", self.partition, self.offset)
+    }
 }
 
 /// How far a worker has come in a shard.

@@ -28,12 +28,12 @@ pub fn expired(queue: &str, messages: usize) {
 /// The reason of records that a stream has dropped before all workers had them.
 pub const TRIMMED: &str = "trimmed";
 
-/// Counts records that a store has dropped from the stream of `source`, a day old, before all workers had them, and says
-/// so.
+/// Counts records that a store has dropped from the stream of `source`, at the end of their retention, before all workers had
+/// them, and says so.
 pub fn trimmed(source: &str, records: usize) {
     if records > 0 {
         count(source.to_owned(), TRIMMED, records);
-        tracing::warn!(source, records, "records dropped a day old, before all workers had them");
+        tracing::warn!(source, records, "records dropped at the end of their retention, before all workers had them");
     }
 }
 

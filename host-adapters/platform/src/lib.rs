@@ -111,8 +111,8 @@ interfaces! {
     /// Behind `event-log`.
     pub mod event_log::{EventLogAccess, EventLogBackend, LogPage, LogPartition, LogTopicSpec, LoggedRecord},
         event_log: Arc<dyn EventLogBackend>,
-        /// `event-log`.
-        opened as EventLog(Arc<dyn EventLogBackend>);
+        /// `event-log`, and how groups read it.
+        opened as EventLog(Arc<dyn EventLogBackend>, Arc<dyn EventLogReader>);
 }
 
 impl PlatformService {

@@ -5,7 +5,9 @@ use host_adapters_delivery::retry::Backoff;
 use host_adapters_delivery::stream::OrderedStreams;
 use host_adapters_platform::clock::Clock;
 use host_adapters_platform::task::{NoTasks, TaskBackend};
-use host_adapters_platform::{DataStreamReader, FailureTable, NoFailures, NoStreams, QueueBackend, StreamBackend};
+use host_adapters_platform::{
+    DataStreamReader, EventLogReader, FailureTable, NoFailures, NoStreams, QueueBackend, StreamBackend,
+};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -18,6 +20,8 @@ pub struct SourceStores {
     pub streams: Arc<dyn StreamBackend>,
     /// The data streams.
     pub data_streams: Arc<dyn DataStreamReader>,
+    /// The topics of the event log.
+    pub event_log: Arc<dyn EventLogReader>,
     /// How often messages of queues have failed.
     pub failures: Arc<dyn FailureTable>,
     /// The executions of tasks.
@@ -31,6 +35,7 @@ impl SourceStores {
             queues,
             streams: Arc::new(NoStreams),
             data_streams: Arc::new(NoStreams),
+            event_log: Arc::new(NoStreams),
             failures: Arc::new(NoFailures),
             tasks: Arc::new(NoTasks),
         }

@@ -42,6 +42,11 @@ pub trait SourceSettings {
     fn reads(&self) -> Option<Resource> {
         None
     }
+    /// The group by which the source of `worker` shares with others what it reads, if there are groups: in one group each
+    /// record is handed over once.
+    fn group(&self, _worker: &str) -> Option<String> {
+        None
+    }
     /// The objects whose creation is notified to the queue that it reads, if it hands over objects.
     fn notified(&self) -> Option<Notification> {
         None

@@ -1,4 +1,5 @@
-//! Converts `{"Records": […]}`, the format of AWS Lambda, to events.
+//! Converts `{"Records": […]}`, the format of AWS Lambda, to events; also `{"records": {"<topic>-<partition>": […]}}`, which it
+//! has for Kafka.
 
 use crate::{LAMBDA, OPENS};
 use host_adapters_event::{Attribute, Disposition, Event, gravest, json};
@@ -92,6 +93,13 @@ struct Envelope<'a> {
     window: Option<IgnoredAny>,
 }
 
+/// Kafka's records, which are in lists by their partitions.
+#[derive(Deserialize)]
+struct Partitions<'a> {
+    #[serde(borrow)]
+    records: BTreeMap<String, Vec<&'a RawValue>>,
+}
+
 /// The records of one call.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Call {
@@ -173,13 +181,22 @@ pub fn parse_call(body: &[u8], context: &Context<'_>, notes: &mut Notes<'_>) -> 
         // Fails, and says where.
         json::from_slice::<Value>(body).map_err(MalformedEvent)?;
     }
-    let envelope: Envelope<'_> = json::from_slice(body).map_err(MalformedEvent)?;
+    let envelope = match json::from_slice::<Envelope<'_>>(body) {
+        Ok(envelope) => envelope,
+        Err(error) => of_partitions(body).ok_or_else(|| MalformedEvent(error))?,
+    };
     let records = envelope.records.into_iter().enumerate();
     let mut incoming: Vec<_> = records.map(|(index, record)| incoming(index, record, context, notes)).collect();
     if let Some(shard) = envelope.shard_id.0 {
         incoming.iter_mut().for_each(|record| record.add_shard(&shard));
     }
     Ok(Call { incoming, has_window: envelope.window.is_some() })
+}
+
+/// The records of all partitions, one after the other.
+fn of_partitions(body: &[u8]) -> Option<Envelope<'_>> {
+    let Partitions { records } = serde_json::from_slice(body).ok()?;
+    Some(Envelope { records: records.into_values().flatten().collect(), shard_id: Optional(None), window: None })
 }
 
 fn incoming(index: usize, record: &RawValue, context: &Context<'_>, notes: &mut Notes<'_>) -> Incoming {
@@ -232,12 +249,15 @@ fn read(text: &RawValue) -> serde_json::Result<Value> {
     Ok(record)
 }
 
+/// Members that hold a record's own data, beside those by which shapes are recognised.
+const DATA: [&str; 3] = ["body", "key", "value"];
+
 /// The readable members of a record: half a character, or a number out of range, affects only its own member. `None` if
 /// the unreadable member contains the data of the record itself.
 fn readable(text: &RawValue) -> Option<Value> {
     let members: BTreeMap<String, &RawValue> = serde_json::from_str(text.get()).ok()?;
     let shape = |name: &str| shapes().find(|shape| shape.field == Some(name));
-    let is_needed = |name: &str| name == "body" || shape(name).is_some();
+    let is_needed = |name: &str| DATA.contains(&name) || shape(name).is_some();
     let read = |(name, value): (String, &RawValue)| match serde_json::from_str(value.get()) {
         Ok(value) => Some(Some((name, value))),
         Err(_) if shape(&name).is_some_and(|shape| shape.is_description) => {

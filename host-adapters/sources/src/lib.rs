@@ -26,6 +26,8 @@ mod host;
 pub mod lambda;
 #[cfg(feature = "host")]
 mod ordered;
+#[cfg(feature = "host")]
+mod start;
 
 #[cfg(feature = "host")]
 pub use canned::{CannedEvent, Records};
@@ -128,6 +130,8 @@ kinds! {
     "dynamodb-stream" => dynamodb_stream as DynamodbStream;
     /// A data stream.
     "kinesis" => kinesis as Kinesis;
+    /// A topic of the event log.
+    "kafka" => kafka as Kafka;
     /// Executions of tasks.
     "task" => task as Task;
 }

@@ -122,6 +122,8 @@ pub(crate) struct OrderedStream {
     /// The stream's name, and the streams among which it is.
     pub(crate) stream: String,
     pub(crate) streams: Arc<OrderedStreams>,
+    /// The name under which leases and checkpoints are stored, if it is not the worker's.
+    pub(crate) group: Option<String>,
     pub(crate) start: Start,
     /// Which records the worker gets; `None` for all.
     pub(crate) wanted: Option<Wanted>,
@@ -140,7 +142,7 @@ struct OrderedSource {
 impl OrderedStream {
     /// Connects the stream to `context.worker`.
     pub(crate) fn source(self, context: &SourceContext) -> Arc<dyn Source> {
-        let Self { source, stream, streams, start, wanted, dead_letter_queue, batch_info, delivery } = self;
+        let Self { source, stream, streams, group, start, wanted, dead_letter_queue, batch_info, delivery } = self;
         let invoker =
             Invoker::new(&context.worker, source.clone(), context.dispatch.clone()).with_clock(context.clock.clone());
         let breakers = CircuitBreakers::new(&source, &context.backoff, &invoker.meter.paused);
@@ -160,6 +162,7 @@ impl OrderedStream {
         let consumer = StreamConsumer {
             streams,
             stream,
+            group: group.unwrap_or_else(|| context.worker.clone()),
             start,
             wanted,
             slices: delivery.slices,

@@ -42,8 +42,8 @@ pub async fn open(app: &App, data: &Path, config: &RuntimeConfig, services: impl
     let sections = chosen(&declared, data, config).await?.or_embedded(&declared, data)?;
     let platform = Arc::new(sections.platform(app, Arc::new(services))?);
     let ((queues, browser), (tasks, executions)) = (sections.queues, sections.tasks);
-    let (_, streams, failures) = sections.tables;
-    let sources = SourceStores { queues, streams, data_streams: sections.data_streams.1, failures, tasks };
+    let ((_, streams, failures), (_, event_log)) = (sections.tables, sections.event_log);
+    let sources = SourceStores { queues, streams, data_streams: sections.data_streams.1, event_log, failures, tasks };
     Ok(Backends { platform, sources, browser, executions, cache: sections.cache })
 }
 
@@ -136,8 +136,9 @@ sections! {
             let streams = Arc::new(store.get()?.data_streams());
             (streams.clone(), streams)
         }, platform |opened| opened.0.clone();
-    event_log: Arc<dyn platform::EventLogBackend> = EventLog(log) => log,
-        else store.get()?, platform |opened| opened.clone();
+    event_log: (Arc<dyn platform::EventLogBackend>, Arc<dyn platform::EventLogReader>)
+        = EventLog(log, reader) => (log, reader),
+        else (store.get()?, Arc::new(store.get()?.event_log())), platform |opened| opened.0.clone();
     cache: Arc<dyn CacheBackend> = Cache(cache) => cache, else Arc::new(EmbeddedCache::new(Clock::wall()));
     tasks: (Arc<dyn TaskBackend>, Option<Arc<dyn ExecutionTable>>) = Tasks(tasks, executions) => (tasks, executions),
         else store.tasks()?;

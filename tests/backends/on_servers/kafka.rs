@@ -1,4 +1,7 @@
 //! The event log in a real Kafka, with certificates of both sides: the contract, topics, and each kind of wrong certificate.
+//! How sources read it: `kafka/groups.rs`.
+
+mod groups;
 
 use crate::backends::on_servers::servers::unique;
 use host_adapters::backends::KINDS;
@@ -55,6 +58,10 @@ impl Files {
         std::fs::copy(server().await.certificates.join(from), self.0.path().join(to)).unwrap();
     }
 
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
     async fn client(&self, name: &str) {
         self.put(&format!("{name}.key"), "host.key").await;
         self.put(&format!("{name}.pem"), "host.pem").await;
@@ -87,7 +94,7 @@ async fn brokers() -> String {
 
 async fn log(backend: &dyn Backend) -> Arc<dyn EventLogBackend> {
     match backend.open(&declared(), Path::new("")).await.unwrap() {
-        Opened::EventLog(log) => log,
+        Opened::EventLog(log, _) => log,
         _ => panic!("another interface"),
     }
 }

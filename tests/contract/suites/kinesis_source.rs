@@ -12,7 +12,7 @@ use host_adapters_platform::clock::Clock;
 use host_adapters_platform::{Checkpoint, DataStreamBackend, DataStreamReader, QueueBackend};
 use host_adapters_records::data_streams::DataRecord;
 use host_adapters_sources::kinesis::{KinesisConfig, StartingPosition, Timestamp};
-use host_adapters_sources::{SourceConfig, SourceContext, SourceStores};
+use host_adapters_sources::{Source, SourceConfig, SourceContext, SourceStores};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -76,6 +76,13 @@ pub struct Running {
 }
 
 impl Running {
+    /// Runs a source.
+    pub fn of(source: Arc<dyn Source>) -> Self {
+        let drain = Drain::new();
+        let draining = drain.clone();
+        Self { drain, task: tokio::spawn(async move { source.run(draining).await }) }
+    }
+
     /// Ends it as SIGTERM does.
     pub async fn stop(self) {
         assert_eq!(self.drain.finish(PATIENCE, self.task).await.unwrap(), Ended::Drained);
@@ -93,9 +100,7 @@ impl Store {
     pub fn start(&self, heard: &Arc<Heard>, config: KinesisConfig) -> Running {
         let stores = SourceStores { data_streams: self.reader.clone(), ..SourceStores::of_queues(self.queues.clone()) };
         let context = SourceContext::new(WORKER, heard.clone(), stores);
-        let (source, drain) = (SourceConfig::Kinesis(config).source(&context), Drain::new());
-        let draining = drain.clone();
-        Running { drain, task: tokio::spawn(async move { source.run(draining).await }) }
+        Running::of(SourceConfig::Kinesis(config).source(&context))
     }
 
     /// Puts records of ten keys, numbered in this order.

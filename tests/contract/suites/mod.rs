@@ -15,6 +15,7 @@ pub mod documents_find;
 pub mod documents_update;
 pub mod event_log;
 pub mod failures;
+pub mod kafka_source;
 pub mod kinesis_source;
 pub mod latest;
 pub mod objects;

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use worker_kit::lambda::batch_response::BatchResponse;
+use worker_kit::lambda::batch_response::{BatchResponse, ItemIdentifier};
 use worker_kit::lambda::{Context, Incoming, appsync, parse};
 use worker_kit::{Disposition, Event, Payload};
 
@@ -23,6 +23,7 @@ pub fn run(data: &[u8]) {
             let text = serde_json::from_slice(data).expect("it was read above");
             check(&incoming, records, text);
         }
+        (Ok(incoming), None) if event.get("records").is_some() => check_topics(&incoming, &event),
         (Ok(incoming), None) => panic!("{incoming:?} were found in a body that is not an event"),
         // Only a body that names its records twice has some and is refused.
         (Err(_), Some(_)) => assert!(parse(event.to_string().as_bytes(), &Context::default(), &mut |_| ()).is_ok()),
@@ -37,6 +38,12 @@ pub fn run(data: &[u8]) {
 fn check(incoming: &[Incoming], records: &[Value], text: &RawValue) {
     assert_eq!(incoming.len(), records.len());
     for (index, (incoming, record)) in incoming.iter().zip(records).enumerate() {
+        let in_topic = incoming.event().is_some_and(|event| event.log_place().is_some());
+        // A record of Kafka's is named by where it is.
+        if in_topic {
+            assert!(member(record, "offset").is_some());
+            continue;
+        }
         assert_eq!(id(incoming), name(index, record));
         if let Incoming::Event(event) = incoming {
             check_event(event, record, pointer(text, &format!("/Records/{index}/body")));
@@ -49,11 +56,21 @@ fn check(incoming: &[Incoming], records: &[Value], text: &RawValue) {
     }
 }
 
-fn id(incoming: &Incoming) -> &str {
+/// The records of Kafka's topics: each is an event or malformed.
+fn check_topics(incoming: &[Incoming], event: &Value) {
+    let lists = event["records"].as_object().into_iter().flat_map(|topics| topics.values());
+    let records: Vec<Value> = lists.flat_map(|list| list.as_array().cloned().unwrap_or_default()).collect();
+    assert_eq!(incoming.len(), records.len());
+    let events = incoming.iter().map(|record| record.events().len()).sum::<usize>();
+    check_answer(incoming, (0..events).map(|index| disposition(index, &records)).collect(), events);
+}
+
+/// What the answer names a record by.
+fn id(incoming: &Incoming) -> String {
     match incoming {
-        Incoming::Event(event) => &event.id,
-        Incoming::Several(several) => &several.id,
-        Incoming::Malformed { id, .. } => id,
+        Incoming::Event(event) => ItemIdentifier::of(event).to_string(),
+        Incoming::Several(several) => several.id.clone(),
+        Incoming::Malformed { id, .. } => id.clone(),
     }
 }
 
@@ -65,6 +82,7 @@ fn name(index: usize, record: &Value) -> String {
         .or_else(|| field(&["Sns", "MessageId"]))
         .or_else(|| field(&["dynamodb", "SequenceNumber"]))
         .or_else(|| field(&["kinesis", "sequenceNumber"]))
+        .or_else(|| field(&["offset"]))
         .or_else(|| field(&["eventID"]))
         .map_or_else(|| format!("record-{index}"), str::to_owned)
 }
@@ -159,8 +177,8 @@ fn check_answer(incoming: &[Incoming], dispositions: Vec<Disposition>, events: u
             Some(Disposition::Reject(_) | Disposition::Skip(_)) | None => rejected.push(id(record)),
         }
     }
-    assert_eq!(answer.batch_item_failures.iter().map(|it| &*it.item_identifier).collect::<Vec<_>>(), failed);
-    assert_eq!(answer.rejected.iter().map(|it| &*it.item_identifier).collect::<Vec<_>>(), rejected);
+    assert_eq!(answer.batch_item_failures.iter().map(|it| it.item_identifier.to_string()).collect::<Vec<_>>(), failed);
+    assert_eq!(answer.rejected.iter().map(|it| it.item_identifier.clone()).collect::<Vec<_>>(), rejected);
     let count = answer.count;
     assert_eq!((count.received, count.failed, count.rejected), (incoming.len(), failed.len(), rejected.len()));
     assert_eq!(count.processed, incoming.len() - failed.len() - rejected.len());

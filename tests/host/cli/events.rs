@@ -94,6 +94,11 @@ fn the_users_body_and_ids_are_in_the_event() {
         (&json!("17"), &json!("eyJuIjoxfQ=="))
     );
     assert_eq!(record["eventSourceARN"], "arn:aws:kinesis:us-east-1:123456789012:stream/scoresStream");
+    let event = generate(&["kafka", "--body", r#"{"n":1}"#, "--id", "17", "--count", "2"]);
+    let records = &event["records"]["exampleTopic-0"];
+    assert_eq!((&records[0]["offset"], &records[1]["value"]), (&json!(17), &json!("eyJuIjoxfQ==")));
+    assert_eq!(event["eventSource"], "aws:kafka");
+    assert_eq!(generate(&["kafka-self-managed"])["eventSource"], "SelfManagedKafka");
     let event = generate(&["s3", "--body", "in/a+b c.csv", "--id", "r-1"]);
     let record = &event["Records"][0];
     assert_eq!(
@@ -126,6 +131,7 @@ fn an_event_that_no_worker_takes_is_not_written() {
         (vec!["sqs", "--worker", "save-entries", "--manifest", elsewhere], "save-entries/fixtures/sqs.json; add it"),
         (vec!["kinesis-dynamodb", "--body", "{}"], "not a change of an item"),
         (vec!["kinesis", "--id", "one"], "not a sequence number"),
+        (vec!["kafka", "--id", "one"], "not an offset"),
         (vec!["appsync", "--body", "{"], "not JSON"),
         (vec!["appsync", "--count", "2"], "an appsync event is one call"),
         (vec!["sqs", "--body", ""], "the body is empty"),
@@ -147,12 +153,15 @@ fn an_event_that_no_worker_takes_is_not_written() {
 /// Without a project, an event of each kind shows its shape.
 #[test]
 fn an_event_without_a_worker_needs_no_project() {
-    for kind in ["sqs", "s3", "s3-sns", "s3-sqs", "s3-sns-sqs", "dynamodb-stream", "kinesis", "appsync"] {
+    let of_kafka = ["kafka", "kafka-self-managed"];
+    let others = ["sqs", "s3", "s3-sns", "s3-sqs", "s3-sns-sqs", "dynamodb-stream", "kinesis", "appsync"];
+    for kind in others.into_iter().chain(of_kafka) {
         let folder = tempfile::tempdir().unwrap();
         let output = super::command().args(["events", "generate", kind]).current_dir(folder.path()).output().unwrap();
         assert!(output.status.success(), "{kind}: {}", String::from_utf8_lossy(&output.stderr));
         let event: Value = serde_json::from_slice(&output.stdout).unwrap();
-        assert!(event["Records"][0].is_object() || event["arguments"].is_object(), "{kind}: {event}");
+        let of_topic = event["records"]["exampleTopic-0"][0].is_object();
+        assert!(event["Records"][0].is_object() || event["arguments"].is_object() || of_topic, "{kind}: {event}");
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{auth, body, header, send};
 use crate::lambda::{
     self, Context, Incoming, LeftOut,
-    batch_response::{BatchResponse, Rejection, State},
+    batch_response::{BatchResponse, ItemIdentifier, Rejection, State},
 };
 use crate::{BatchWorker, Call, Disposition, Event, Failure, Response, variables, worker::call_batch};
 use host_adapters_event::UNANSWERED;
@@ -91,10 +91,10 @@ fn log_rejections(call: &Call, incoming: &[Incoming], answer: &BatchResponse) {
     if answer.rejected.is_empty() {
         return;
     }
-    let events: BTreeMap<_, _> =
-        incoming.iter().flat_map(Incoming::events).map(|event| (event.id.as_str(), event)).collect();
+    let named = |event| (ItemIdentifier::of(event).to_string(), event);
+    let events: BTreeMap<_, _> = incoming.iter().flat_map(Incoming::events).map(named).collect();
     for Rejection { item_identifier: id, reason, skipped } in &answer.rejected {
-        let call = events.get(id.as_str()).map_or_else(|| call.clone(), |event| call.of(event));
+        let call = events.get(id).map_or_else(|| call.clone(), |event| call.of(event));
         let data = json!({"recordId": id, "reason": reason});
         match skipped {
             true => call.warn("Record skipped", data),
@@ -154,5 +154,30 @@ mod tests {
         assert_eq!((status, &answer["batchItemFailures"]), (200, &failures));
         let removed = json!({"Records": [{"eventName": "ObjectRemoved:Delete", "s3": {}}]});
         assert_eq!(answered(&removed).0, 200);
+    }
+
+    #[test]
+    fn d16_13__a_record_of_kafka_is_named_by_its_partition_and_offset() {
+        let record = |topic: &str, partition: u32, offset: u64| {
+            json!({"topic": topic, "partition": partition, "offset": offset, "timestampType": "CREATE_TIME",
+                "timestamp": 5, "key": "YQ==", "value": "e30=", "headers": []})
+        };
+        let mut bad = record("t", 1, 7);
+        bad["value"] = "%".into();
+        let event = json!({"eventSource": "aws:kafka", "records": {
+            "t-0": [record("t", 0, 17), record("t", 0, 18)], "t-1": [bad], "u-0": [record("u", 0, 17)],
+        }});
+        let (status, answer) = answered(&event);
+        let failed = |partition: &str, offset: u64| json!({"itemIdentifier": {"partition": partition, "offset": offset}, "reason": "not now", "afterMs": 5});
+        assert_eq!(
+            (status, &answer["batchItemFailures"]),
+            (200, &json!([failed("t-0", 17), failed("t-0", 18), failed("u-0", 17)]))
+        );
+        assert_eq!(answer["count"], json!({"received": 4, "processed": 0, "failed": 3, "rejected": 1}));
+        let reason = answer["rejected"][0]["reason"].as_str().unwrap();
+        assert!(reason.starts_with("malformed: value is not base64"), "{reason}");
+        let empty = json!({"eventSource": "SelfManagedKafka", "records": {}});
+        assert_eq!(answered(&empty).1["count"]["received"], 0);
+        assert_eq!(answered(&json!({"records": 7})).0, 400);
     }
 }

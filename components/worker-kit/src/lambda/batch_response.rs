@@ -37,8 +37,8 @@ pub struct State {}
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ItemFailure {
-    /// The message id or sequence number.
-    pub item_identifier: String,
+    /// The message id or sequence number, or the place in a topic.
+    pub item_identifier: ItemIdentifier,
     /// The worker's reason.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
@@ -47,11 +47,45 @@ pub struct ItemFailure {
     pub after_ms: Option<u64>,
 }
 
+/// What Lambda knows a record by.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum ItemIdentifier {
+    /// Of a message or a stream's record: its id.
+    Id(String),
+    /// Of a record of Kafka's.
+    Place {
+        /// `<topic>-<partition>`.
+        partition: String,
+        /// In the partition.
+        offset: u64,
+    },
+}
+
+impl std::fmt::Display for ItemIdentifier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Id(id) => f.write_str(id),
+            Self::Place { partition, offset } => write!(f, "{partition}-{offset}"),
+        }
+    }
+}
+
+impl ItemIdentifier {
+    /// Of the record of an event that is a whole one.
+    pub fn of(event: &Event) -> Self {
+        match event.log_place() {
+            Some((partition, offset)) => Self::Place { partition, offset },
+            None => Self::Id(event.id.clone()),
+        }
+    }
+}
+
 /// A record that can never succeed, or was skipped.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Rejection {
-    /// The message id or sequence number.
+    /// The message id or sequence number; of a record of Kafka's `<topic>-<partition>-<offset>`.
     pub item_identifier: String,
     /// Why.
     pub reason: String,
@@ -107,24 +141,25 @@ impl BatchResponse {
         let mut blocked = BTreeSet::new();
         for record in incoming {
             match record {
-                Incoming::Malformed { id, reason } => answer.add(id, Disposition::Reject(reason.clone()), &mut room),
+                Incoming::Malformed { id, reason } => {
+                    answer.add(ItemIdentifier::Id(id.clone()), Disposition::Reject(reason.clone()), &mut room);
+                }
                 Incoming::Event(event) => {
                     let said = dispositions.next().unwrap_or_else(|| Disposition::retry(UNANSWERED));
-                    answer.add(&event.id, in_order(event, said, &mut blocked), &mut room);
+                    answer.add(ItemIdentifier::of(event), in_order(event, said, &mut blocked), &mut room);
                 }
                 Incoming::Several(several) => {
                     let said = several.events.iter().map(|_| dispositions.next());
                     let said = said.map(|said| said.unwrap_or_else(|| Disposition::retry(UNANSWERED)));
                     let disposition = several.disposition(said.collect::<Vec<_>>());
-                    answer.add(&several.id, disposition, &mut room);
+                    answer.add(ItemIdentifier::Id(several.id.clone()), disposition, &mut room);
                 }
             }
         }
         Ok(answer)
     }
 
-    fn add(&mut self, id: &str, disposition: Disposition, room: &mut usize) {
-        let item_identifier = id.to_owned();
+    fn add(&mut self, item_identifier: ItemIdentifier, disposition: Disposition, room: &mut usize) {
         let skipped = matches!(disposition, Disposition::Skip(_));
         match disposition {
             Disposition::Ack => self.count.processed += 1,
@@ -142,7 +177,7 @@ impl BatchResponse {
             Disposition::Reject(reason) | Disposition::Skip(reason) => {
                 self.count.rejected += 1;
                 let reason = fitting(&reason, room);
-                self.rejected.push(Rejection { item_identifier, reason, skipped });
+                self.rejected.push(Rejection { item_identifier: item_identifier.to_string(), reason, skipped });
             }
         }
     }

@@ -205,7 +205,7 @@ fn case_L01_records_in_one_are_answered_as_one() {
     let answer = |second| {
         let said = vec![Disposition::Ack, second, Disposition::Ack, Disposition::Ack, Disposition::Ack];
         let answer = BatchResponse::new(&incoming, said).unwrap();
-        let failed: Vec<_> = answer.batch_item_failures.into_iter().map(|it| it.item_identifier).collect();
+        let failed: Vec<_> = answer.batch_item_failures.into_iter().map(|it| it.item_identifier.to_string()).collect();
         (failed, answer.rejected.into_iter().map(|it| it.item_identifier).collect::<Vec<_>>(), answer.count.processed)
     };
     assert_eq!(answer(Disposition::Ack), (vec![], vec![], 3));
@@ -468,7 +468,7 @@ fn d3_17__case_09_messages_behind_a_failed_one_of_their_group_fail_too() {
     let ack = || Disposition::Ack;
     let failed = |said: Vec<Disposition>| {
         let answer = BatchResponse::new(&incoming, said).unwrap();
-        answer.batch_item_failures.into_iter().map(|it| it.item_identifier).collect::<Vec<_>>()
+        answer.batch_item_failures.into_iter().map(|it| it.item_identifier.to_string()).collect::<Vec<_>>()
     };
     assert_eq!(failed(vec![Disposition::retry("not now"), ack(), ack(), ack(), ack(), ack()]), ["a1", "a2", "a3"]);
     assert_eq!(failed(vec![ack(), ack(), Disposition::retry("not now"), ack(), ack(), ack()]), ["a2", "a3"]);

@@ -24,6 +24,7 @@ mod wake;
 
 pub use cache::EmbeddedCache;
 pub use data_streams::DataStreams;
+pub use event_log::EventLogs;
 pub use store::OpenError;
 pub use topic::FanOut;
 

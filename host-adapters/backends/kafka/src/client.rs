@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How often the files of the certificates are looked at, at most.
-const LOOK: Duration = Duration::from_secs(1);
+pub(crate) const LOOK: Duration = Duration::from_secs(1);
 /// How often it is looked whether a producer that was replaced is still in use.
 const IN_USE: Duration = Duration::from_millis(50);
 /// The size of a request, bytes: more than the largest record, its headers and what surrounds them.

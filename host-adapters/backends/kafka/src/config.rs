@@ -13,7 +13,7 @@ settings! {
     pub struct KafkaConfig {
         /// The brokers to begin with, separated by commas; the others are learnt from them.
         pub brokers: String = String::new(), "brokers = \"host:9093,host:9093\"";
-        /// Precedes the name of each topic.
+        /// Precedes the name of each topic and of each group.
         pub prefix: Option<String> = None, ();
         /// Whether connections are encrypted.
         pub tls: bool = true, ();
@@ -81,7 +81,8 @@ impl Backend for KafkaConfig {
     }
 
     async fn open(&self, declared: &Declared, _data: &Path) -> std::result::Result<Opened, String> {
-        Ok(Opened::EventLog(Arc::new(Kafka::new(self.clone(), declared))))
+        let kafka = Arc::new(Kafka::new(self.clone(), declared));
+        Ok(Opened::EventLog(kafka.clone(), kafka))
     }
 
     async fn probe(&self, declared: &Declared) -> Result<()> {

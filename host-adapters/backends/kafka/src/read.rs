@@ -159,7 +159,8 @@ pub(crate) fn id(partition: u32) -> i32 {
     i32::try_from(partition).unwrap_or(i32::MAX)
 }
 
-fn offset(number: i64) -> u64 {
+/// Kafka's offset; 0 where it names none.
+pub(crate) fn offset(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }
 

@@ -34,6 +34,8 @@ pub struct StreamConsumer {
     pub streams: Arc<OrderedStreams>,
     /// The stream's name.
     pub stream: String,
+    /// The name under which leases and checkpoints are stored: the worker's, or that of its group.
+    pub group: String,
     /// Where to begin.
     pub start: Start,
     /// Which records are for the worker; `None` for all. The others are settled when they are read.
@@ -55,7 +57,10 @@ impl StreamConsumer {
         let (mut plan, mut readers, mut leased) = (ShardPlan::default(), JoinSet::new(), LeasedShards::new(self));
         while let Some(leases) = leased.hold(&drain).await {
             leases.done.iter().for_each(|shard| plan.done(shard));
-            for shard in plan.begin(&leased.listed, &leases.owned) {
+            for shard in plan.unread(&leases.leaving) {
+                leased.leave(&shard).await;
+            }
+            for shard in plan.begin(&leased.listed, &leases.staying()) {
                 let drain = leased.drain_of(&shard, &drain);
                 let reader = ShardConsumer { consumer: self.clone(), shard: shard.clone(), drain };
                 readers.spawn(async move { (shard, reader.run().await) });
@@ -68,8 +73,11 @@ impl StreamConsumer {
                         plan.done(&shard);
                         leased.list_again();
                     }
-                    // The drain has not begun, so the lease of the shard has ended.
-                    (shard, ReadEnd::Drained(_)) => plan.lost(&shard),
+                    // The drain has not begun, so the lease of the shard has ended or is to be given up.
+                    (shard, ReadEnd::Drained(_)) => {
+                        plan.lost(&shard);
+                        leased.leave(&shard).await;
+                    }
                 },
                 () = leased.due() => (),
             }
@@ -78,7 +86,10 @@ impl StreamConsumer {
         loop {
             tokio::select! {
                 joined = readers.join_next() => match joined.map(ended_of) {
-                    Some((_, ReadEnd::Drained(end))) => ended = ended.and(end),
+                    Some((shard, ReadEnd::Drained(end))) => {
+                        ended = ended.and(end);
+                        leased.leave(&shard).await;
+                    }
                     Some((_, ReadEnd::ShardEnd)) => (),
                     None => break,
                 },
@@ -96,8 +107,8 @@ impl StreamConsumer {
         if self.start == Start::Oldest {
             return Some(());
         }
-        let (leases, stream, worker) = (&self.streams.leases, &self.stream, &self.rules.invoker.worker);
-        if self.retry_until_ok(drain, || leases.has_begun(stream, worker)).await? {
+        let (leases, stream, group) = (&self.streams.leases, &self.stream, &self.group);
+        if self.retry_until_ok(drain, || leases.has_begun(stream, group)).await? {
             return Some(());
         }
         let shards = self.retry_until_ok(drain, || self.streams.reader.shards(stream)).await?;
@@ -125,14 +136,18 @@ impl StreamConsumer {
 
     /// Stores where the worker begins a shard: at this position, or nowhere in it.
     async fn begin_at(&self, shard: &str, place: Option<&Position>) -> Result<()> {
-        let (leases, stream, worker) = (&self.streams.leases, &self.stream, &self.rules.invoker.worker);
+        let (leases, stream, group) = (&self.streams.leases, &self.stream, &self.group);
         let checkpoint = match place {
-            None => Checkpoint::ShardEnd,
-            Some(Position::After(sequence)) => Checkpoint::At(sequence.clone()),
-            Some(Position::AtTimestamp(time_ms)) => Checkpoint::AtTimestamp(*time_ms),
-            Some(Position::TrimHorizon | Position::Latest) => return leases.begin(stream, shard, worker).await,
+            None => Some(Checkpoint::ShardEnd),
+            Some(Position::After(sequence)) => Some(Checkpoint::At(sequence.clone())),
+            Some(Position::AtTimestamp(time_ms)) => Some(Checkpoint::AtTimestamp(*time_ms)),
+            Some(Position::TrimHorizon | Position::Latest) => None,
         };
-        match leases.set_checkpoint(stream, shard, worker, &checkpoint).await {
+        let stored = match &checkpoint {
+            Some(checkpoint) => leases.set_checkpoint(stream, shard, group, checkpoint).await,
+            None => leases.begin(stream, shard, group).await,
+        };
+        match stored {
             // Another host has begun meanwhile.
             Err(error) if error.kind == ErrorKind::ConditionFailed => Ok(()),
             stored => stored,

@@ -50,10 +50,13 @@ impl LeasedShards {
         let leases = consumer
             .retry_until_ok(drain, || {
                 began = Instant::now();
-                streams.leases.hold(stream, &consumer.rules.invoker.worker, &self.listed)
+                streams.leases.hold(stream, &consumer.group, &self.listed)
             })
             .await?;
         self.keep(&leases.owned, began);
+        for drain in leases.leaving.iter().filter_map(|shard| self.drains.get(shard)) {
+            drain.stop();
+        }
         if leases.news {
             self.list_again();
         }
@@ -62,9 +65,9 @@ impl LeasedShards {
 
     /// Renews leases while the last work ends. A lease that fails to be renewed expires.
     pub(super) async fn renew(&mut self) {
-        let StreamConsumer { streams, stream, rules, .. } = &*self.consumer;
+        let StreamConsumer { streams, stream, group, rules, .. } = &*self.consumer;
         let began = Instant::now();
-        match streams.leases.renew(stream, &rules.invoker.worker).await {
+        match streams.leases.renew(stream, group).await {
             Ok(owned) => self.keep(&owned, began),
             Err(error) => {
                 tracing::warn!(worker = rules.invoker.worker, source = rules.invoker.source, %error, "leases not renewed");
@@ -75,8 +78,8 @@ impl LeasedShards {
 
     /// Releases leases.
     pub(super) async fn release(&self) {
-        let StreamConsumer { streams, stream, rules, .. } = &*self.consumer;
-        if let Err(error) = streams.leases.release(stream, &rules.invoker.worker).await {
+        let StreamConsumer { streams, stream, group, rules, .. } = &*self.consumer;
+        if let Err(error) = streams.leases.release(stream, group).await {
             let (worker, source) = (&rules.invoker.worker, &rules.invoker.source);
             tracing::warn!(worker, source, %error, "leases not given back: they expire");
         }
@@ -97,9 +100,19 @@ impl LeasedShards {
         self.sync = Instant::now();
     }
 
+    /// Says that the work on a shard has ended, and its checkpoint is stored.
+    pub(super) async fn leave(&self, shard: &str) {
+        let StreamConsumer { streams, stream, group, .. } = &*self.consumer;
+        streams.leases.leave(stream, group, shard).await;
+    }
+
     /// Waits until it is time to renew leases or list shards.
     pub(super) async fn due(&self) {
-        tokio::time::sleep_until(self.due).await;
+        let StreamConsumer { streams, stream, group, .. } = &*self.consumer;
+        tokio::select! {
+            () = tokio::time::sleep_until(self.due) => (),
+            () = streams.leases.reassigned(stream, group) => (),
+        }
     }
 
     fn keep(&mut self, owned: &[String], began: Instant) {

@@ -1,4 +1,4 @@
-//! Ordered streams in shards, independent of their store: DynamoDB Streams, Kinesis, the embedded store.
+//! Ordered streams in shards, independent of their store: DynamoDB Streams, Kinesis, Kafka, the embedded store.
 //!
 //! - [`OrderedStreams`]: the streams of one store; all workers of a host that read it share them.
 //! - `shared_reader`: one reader per shard, for all its workers. `window`: pages that it has read and that some worker
@@ -11,6 +11,7 @@
 //! A lease belongs to one worker and one shard, not to the host. Lease and checkpoint are one row, and the row is
 //! written under a condition that prevents a host without the lease from moving the checkpoint. Rows of running
 //! deployments stay valid. A consequence is that two hosts may read one shard for two workers, which the stores allow.
+//! In topics a group has the worker's place.
 
 mod consumer;
 mod leases;

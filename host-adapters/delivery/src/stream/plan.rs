@@ -39,6 +39,11 @@ impl ShardPlan {
         self.0.insert(id.to_owned(), Stage::Done);
     }
 
+    /// Those of `ids` that are not being read.
+    pub(super) fn unread(&self, ids: &[String]) -> Vec<String> {
+        ids.iter().filter(|id| self.0.get(*id) != Some(&Stage::Reading)).cloned().collect()
+    }
+
     /// Marks that another host has taken a shard.
     pub(super) fn lost(&mut self, id: &str) {
         self.0.remove(id);

@@ -46,8 +46,8 @@ pub(super) struct ShardConsumer {
 impl ShardConsumer {
     /// Reads the shard from the checkpoint until the shard ends or the drain comes.
     pub(super) async fn run(self) -> ReadEnd {
-        let StreamConsumer { streams, stream, rules, .. } = &*self.consumer;
-        let checkpointer = Checkpointer::new(streams.leases.clone(), stream, &self.shard, &rules.invoker.worker);
+        let StreamConsumer { streams, stream, group, rules, .. } = &*self.consumer;
+        let checkpointer = Checkpointer::new(streams.leases.clone(), stream, &self.shard, group);
         let checkpointer = Arc::new(checkpointer);
         let Some(start) = self.start().await else { return ReadEnd::Drained(Ended::Drained) };
         let Some(position) = start else { return ReadEnd::ShardEnd };
@@ -109,9 +109,8 @@ impl ShardConsumer {
 
     /// Where to begin: `Some(None)` if all of the shard is already settled, `None` if the drain came first.
     async fn start(&self) -> Option<Option<Position>> {
-        let StreamConsumer { streams, stream, rules, .. } = &*self.consumer;
-        let stored =
-            self.retry_until_ok(|| streams.leases.checkpoint(stream, &self.shard, &rules.invoker.worker)).await?;
+        let StreamConsumer { streams, stream, group, .. } = &*self.consumer;
+        let stored = self.retry_until_ok(|| streams.leases.checkpoint(stream, &self.shard, group)).await?;
         Some(match stored {
             None => Some(Position::TrimHorizon),
             Some(Checkpoint::AtTimestamp(time_ms)) => Some(Position::AtTimestamp(time_ms)),

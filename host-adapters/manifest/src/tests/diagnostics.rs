@@ -137,7 +137,7 @@ source = [{ queue = "saveEntriesQueue" }, { type = "sqs" }, { type = "dynamodb-s
             spin.toml:2:1: "component" is missing; write the id of the component that answers, in trigger.http
             spin.toml:2:1: "route" is missing; write a path, as in route = "/workers/<id>", in trigger.http
             spin.toml:3:12: "source" is missing; write the path of the component's .wasm file, in component.a
-            spin.toml:5:11: "type" is missing; write "sqs" or "s3" or "dynamodb-stream" or "kinesis" or "task", in component.a.tool.host-adapters.source
+            spin.toml:5:11: "type" is missing; write "sqs" or "s3" or "dynamodb-stream" or "kinesis" or "kafka" or "task", in component.a.tool.host-adapters.source
             spin.toml:5:43: "queue" is missing; write the name of a queue under [application.tool.host-adapters.queues], in component.a.tool.host-adapters.source
             spin.toml:5:61: "table" is missing; write the name of a table under [application.tool.host-adapters.tables], in component.a.tool.host-adapters.source
             spin.toml:6:42: "upstream" is missing; write the service's base URL, in application.tool.host-adapters.services.entry

@@ -44,6 +44,7 @@ fn schema_and_reader_know_the_same_keys() {
         ("s3", source("s3")),
         ("dynamodb-stream", source("dynamodb-stream")),
         ("kinesis", source("kinesis")),
+        ("kafka", source("kafka")),
         ("task", source("task")),
     ];
     for (definition, block) in blocks {

@@ -121,6 +121,7 @@ fn case(kind: &str, event: Event, key: &str, part: Option<u32>) -> Option<Case> 
         "s3" => Some(of_bucket(event, key)),
         "dynamodb-stream" => Some(Case::same(of_table(event, key), true)),
         "kinesis" => Some(Case::same(of_data_stream(event, key, part), true)),
+        "kafka" => Some(Case::same(of_topic(event, key), true)),
         _ => recovery(kind).map(|_| any_case(event)),
     }
 }
@@ -173,6 +174,17 @@ fn of_data_stream(mut event: Event, key: &str, part: Option<u32>) -> Event {
     event.id = part.map_or("17".to_owned(), |part| format!("17#{part}"));
     event.attributes.retain(|it| it.name != "partitionKey" && it.name != "correlationId");
     event.attributes.push(Attribute::text("partitionKey", key));
+    event.attributes.sort_unstable();
+    event.correlation_id.clone_from(&event.id);
+    event
+}
+
+/// The key is an attribute, as a partition key is.
+fn of_topic(mut event: Event, key: &str) -> Event {
+    event.ordering_key = Some(key.to_owned());
+    event.id = "2-17".to_owned();
+    event.attributes.retain(|it| it.name != "key" && it.name != "correlationId");
+    event.attributes.push(Attribute::text("key", key));
     event.attributes.sort_unstable();
     event.correlation_id.clone_from(&event.id);
     event

@@ -13,6 +13,7 @@
 mod attempts;
 mod dead_letters;
 mod ends;
+mod event_log;
 mod fifo;
 mod gathering;
 mod kinesis;

@@ -1,11 +1,13 @@
 //! The event log with Kafka's rules: partitions by the hash of the key, offsets that begin with 0 and have no gaps, a
 //! week's retention.
 
+mod reader;
 #[cfg(test)]
 #[allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "tests")]
 mod tests;
 mod topic;
 
+pub use reader::EventLogs;
 pub(super) use topic::LogTopic;
 
 use crate::Embedded;
@@ -25,8 +27,9 @@ impl EventLogBackend for Embedded {
             return Ok(results);
         }
         // One transaction: all of them, or none.
+        let written = topic.clone();
         let append = move |conn: &Connection| topic.append(conn, &good, clock.now_ms());
-        if let Err(error) = self.store.write(append, |()| {}).await {
+        if let Err(error) = self.store.write(append, move |()| written.wake.now()).await {
             results.iter_mut().filter(|result| result.is_ok()).for_each(|result| *result = Err(error.clone()));
         }
         Ok(results)

@@ -1,11 +1,13 @@
 //! Topics and their records in the file.
 
+use crate::wake::Wake;
 use host_adapters_platform::event_log::partition_of;
-use host_adapters_platform::{LogPage, LogPartition, LogTopicSpec, LoggedRecord, Result};
+use host_adapters_platform::{LogPage, LogPartition, LogTopicSpec, LoggedRecord, Result, trimmed};
 use host_adapters_records::event_log::LogRecord;
-use host_adapters_records::{Error, ErrorKind};
+use host_adapters_records::{Error, ErrorKind, source_name};
 use rusqlite::{Connection, OptionalExtension, Row};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Mutex, PoisonError};
 
 /// Bits of a record's number in the file that are its offset.
 const OFFSET_BITS: u32 = 40;
@@ -20,18 +22,23 @@ const PRUNE_ROWS: i64 = 2000;
 
 /// A topic by its number in the file.
 pub(crate) struct LogTopic {
+    pub(super) id: i64,
     name: String,
     /// In the order of their numbers.
     partitions: Vec<Partition>,
+    /// Wakes readers.
+    pub(super) wake: Wake,
+    /// Partitions and offsets from which records were dropped unread: each is counted once.
+    dropped: Mutex<HashSet<(u32, u64)>>,
 }
 
 /// A partition of a topic.
 #[derive(Clone, Copy)]
 pub(super) struct Partition {
     /// Its number in the file; the numbers of its records begin with it.
-    id: i64,
+    pub(super) id: i64,
     /// Its number in the topic.
-    number: u32,
+    pub(super) number: u32,
 }
 
 impl LogTopic {
@@ -43,7 +50,8 @@ impl LogTopic {
         }
         let mut select = conn.prepare("SELECT id, number FROM log_partitions WHERE topic = ?1 ORDER BY number")?;
         let partitions = select.query_map([id], |row| Ok(Partition { id: row.get(0)?, number: row.get(1)? }))?;
-        Ok(Self { name: name.to_owned(), partitions: partitions.collect::<rusqlite::Result<_>>()? })
+        let partitions = partitions.collect::<rusqlite::Result<_>>()?;
+        Ok(Self { id, name: name.to_owned(), partitions, wake: Wake::new(), dropped: Mutex::default() })
     }
 
     /// A partition by its number.
@@ -54,6 +62,19 @@ impl LogTopic {
             let message = format!("topic `{name}` has no partition {number}; it has {count}, which count from 0");
             Error::new(ErrorKind::NotFound, message)
         })
+    }
+
+    /// The numbers of its partitions.
+    pub(super) fn numbers(&self) -> impl Iterator<Item = u32> {
+        self.partitions.iter().map(|partition| partition.number)
+    }
+
+    /// Says, once, that records from an offset on were dropped before they were read.
+    pub(super) fn dropped(&self, partition: Partition, from: u64, records: u64) {
+        let place = (partition.number, from);
+        if records > 0 && self.dropped.lock().unwrap_or_else(PoisonError::into_inner).insert(place) {
+            trimmed(&source_name::of_log_topic(&self.name), usize::try_from(records).unwrap_or(usize::MAX));
+        }
     }
 
     /// The number in the file of the partition of a key.
@@ -94,7 +115,16 @@ impl LogTopic {
 }
 
 impl Partition {
-    fn bounds(self, conn: &Connection) -> rusqlite::Result<LogPartition> {
+    /// The offset of the first record that came at or after a time; the end where none did.
+    pub(super) fn offset_of_time(self, conn: &Connection, time_ms: u64) -> rusqlite::Result<u64> {
+        let sql = "SELECT id FROM log_records WHERE id BETWEEN ?1 AND ?2 AND time_ms >= ?3 ORDER BY id LIMIT 1";
+        let time_ms = i64::try_from(time_ms).unwrap_or(i64::MAX);
+        let (first, mut select) = (first_of(self.id), conn.prepare_cached(sql)?);
+        let found: Option<i64> = select.query_row((first, last_of(self.id), time_ms), |row| row.get(0)).optional()?;
+        Ok(offset(found.map_or(next_of(conn, self.id)?, |id| id - first)))
+    }
+
+    pub(super) fn bounds(self, conn: &Connection) -> rusqlite::Result<LogPartition> {
         let end = next_of(conn, self.id)?;
         let first = self.oldest(conn)?.map_or(end, |(oldest, _)| oldest - first_of(self.id));
         Ok(LogPartition { number: self.number, first: offset(first), end: offset(end) })

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
 
 /// Stored in the file as `user_version`. A file of a later version is refused, because it could be misread.
-const VERSION: i64 = 6;
+const VERSION: i64 = 7;
 
 /// Marks the file as one of this project (`application_id`): "rgwk".
 const APPLICATION_ID: i64 = 0x7267_776b;
@@ -18,7 +18,7 @@ const APPLICATION_ID: i64 = 0x7267_776b;
 ///   `first_key` and `last_key` are a shard's hash keys, 16 bytes, the highest first; `parent` and `adjacent_parent` are
 ///   numbers within the stream. A shard with `closed_ms` takes no more records.
 /// - `log_records.id` is the same of the event log, whose partitions are `log_partitions`: partition number << 40 | offset.
-///   `headers` is a JSON list of pairs.
+///   `headers` is a JSON list of pairs. `log_offsets.next` is the offset that a group reads next.
 /// - `messages_due` covers receiving and counting. `messages_of_groups` finds what is in flight of a message group; it
 ///   holds no message without a group.
 /// - `executions.due_ms` is when an execution can be taken: when its next attempt may begin, or the lease of the one in
@@ -60,6 +60,9 @@ CREATE TABLE IF NOT EXISTS log_partitions (
 CREATE TABLE IF NOT EXISTS log_records (
     id INTEGER PRIMARY KEY, time_ms INTEGER NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, headers TEXT
 ) STRICT;
+CREATE TABLE IF NOT EXISTS log_offsets (
+    part INTEGER NOT NULL, grp TEXT NOT NULL, next INTEGER NOT NULL, PRIMARY KEY (part, grp)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS messages (
     id INTEGER PRIMARY KEY, queue INTEGER NOT NULL, visible_ms INTEGER NOT NULL, receives INTEGER NOT NULL,
     receipt INTEGER NOT NULL, sent_ms INTEGER NOT NULL, uuid BLOB NOT NULL, body TEXT NOT NULL, attributes TEXT,
@@ -183,7 +186,7 @@ fn prepare_writer(conn: &Connection) -> rusqlite::Result<()> {
     )?;
     let version: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
     // Version 2 added no column, version 3 came with the table of executions, version 5 with those of data
-    // streams, and version 6 with those of the event log.
+    // streams, version 6 with those of the event log, and version 7 with the offsets of its groups.
     let older = match version {
         1 => "ALTER TABLE messages ADD COLUMN grp TEXT;",
         3 => "ALTER TABLE executions ADD COLUMN lost INTEGER NOT NULL DEFAULT 0;",

@@ -99,6 +99,7 @@ impl SourceSettings for DynamodbStreamConfig {
             source: self.name(),
             stream: self.table.clone(),
             streams: context.ordered.of(source_name::TABLE_STREAM, || streams(context.stores.streams.clone())),
+            group: None,
             start: match self.starting_position {
                 StartingPosition::TrimHorizon => Start::Oldest,
                 StartingPosition::Latest => Start::Latest,

@@ -4,9 +4,10 @@ mod canned;
 mod config;
 mod filter;
 
+pub use crate::start::{StartingPosition, Timestamp};
 pub(crate) use canned::{CANNED, record};
 pub use config::KinesisConfig as Config;
-pub use config::{KinesisConfig, StartingPosition, Timestamp};
+pub use config::KinesisConfig;
 
 use super::event::{PARTITION_KEY, events_of};
 use crate::dynamodb_stream::ordering_key_of;

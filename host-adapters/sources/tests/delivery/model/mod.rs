@@ -4,6 +4,7 @@
 mod failures;
 mod faults;
 mod lines;
+mod log;
 mod queues;
 mod streams;
 mod tasks;
@@ -12,6 +13,7 @@ mod worker;
 pub use failures::ModelFailures;
 pub use faults::{Faults, down};
 pub use lines::Lines;
+pub use log::ModelLog;
 pub use queues::{ModelQueues, Request};
 pub use streams::{ModelStreams, as_data, name};
 pub use tasks::{End, ModelTasks};
@@ -40,6 +42,8 @@ pub fn rounded_ms(since: Duration) -> u64 {
 pub struct World {
     pub queues: Arc<ModelQueues>,
     pub streams: Arc<ModelStreams>,
+    /// A topic of the event log.
+    pub log: Arc<ModelLog>,
     pub failures: Arc<ModelFailures>,
     /// Of the tasks of [`WORKER`].
     pub executions: Arc<ModelTasks>,
@@ -77,7 +81,8 @@ impl World {
         let ordered = SharedStreams::default();
         let failures = Arc::new(ModelFailures::new(seed));
         let executions = Arc::new(ModelTasks::new(seed, began));
-        Self { queues, streams, failures, executions, ordered, worker, drain: Drain::new(), began, seed, tasks }
+        let log = Arc::new(ModelLog::new(seed, began));
+        Self { queues, streams, log, failures, executions, ordered, worker, drain: Drain::new(), began, seed, tasks }
     }
 
     /// What a source of this world is built with.
@@ -92,6 +97,7 @@ impl World {
             queues: self.queues.clone(),
             streams: self.streams.clone(),
             data_streams: self.streams.clone(),
+            event_log: self.log.clone(),
             failures: self.failures.clone(),
             tasks: self.executions.clone(),
         };

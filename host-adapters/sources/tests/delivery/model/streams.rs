@@ -317,7 +317,7 @@ impl LeaseTable for ModelStreams {
         let done = |shard: &&Shard| self.position_of(worker, &shard.id) == Some(Checkpoint::ShardEnd);
         let ids = |shards: Vec<&Shard>| shards.into_iter().map(|shard| shard.id.clone()).collect();
         let (owned, done) = (ids(shards.iter().filter(ours).collect()), ids(shards.iter().filter(done).collect()));
-        Ok(Leases { owned, done, news: false })
+        Ok(Leases { owned, done, ..Leases::default() })
     }
 
     async fn renew(&self, _table: &str, _worker: &str) -> Result<Vec<String>> {

@@ -92,7 +92,8 @@ impl LeaseRows {
             taken?;
         }
         let done = rows.values().filter(|row| row.checkpoint == Some(Checkpoint::ShardEnd));
-        Ok(Leases { owned: self.owned_shards(scope), done: done.map(|row| row.shard.clone()).collect(), news })
+        let done = done.map(|row| row.shard.clone()).collect();
+        Ok(Leases { owned: self.owned_shards(scope), done, news, ..Leases::default() })
     }
 
     /// Gives all leases back, so that other hosts need not wait until they expire.
