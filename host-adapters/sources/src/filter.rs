@@ -78,7 +78,7 @@ impl RecordFilter {
 }
 
 impl Compiled {
-    /// What cannot be compared is for the worker, so that nothing is left out by mistake.
+    /// What cannot be compared is for the worker, so that no record is left out wrongly.
     fn matches(&self, event: &Event) -> bool {
         let Some(record) = (self.compared.record)(event, self.names_images) else { return true };
         self.filters.matches(&record.metadata, record.payload.as_deref()).unwrap_or(true)

@@ -107,11 +107,11 @@ impl Membership {
         self.state().owned.is_empty()
     }
 
-    /// Nothing of a partition is in progress any more.
+    /// Nothing of a partition is in progress any more. It is no longer this member's from now on: otherwise its reading could
+    /// begin again before the rebalance goes on.
     pub(crate) fn leave(&self, number: u32) {
         let mut state = self.state();
-        state.leaving.remove(&number);
-        if state.is_retiring {
+        if state.leaving.remove(&number) || state.is_retiring {
             state.owned.remove(&number);
             self.note_change(&mut state);
         }
@@ -282,6 +282,7 @@ mod tests {
         assert_eq!(membership.while_owned(1, || "committed"), Some("committed"));
         assert!(!rebalance.is_finished());
         membership.leave(1);
+        assert_eq!(membership.leases(&shards(&["0"])).unwrap().owned, ["0"], "at once");
         rebalance.join().unwrap();
         assert_eq!(membership.while_owned(1, || "committed"), None);
         assert_eq!(membership.leases(&shards(&["0"])).unwrap().owned, ["0"]);
