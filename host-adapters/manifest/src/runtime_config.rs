@@ -41,6 +41,7 @@
 //! type = "kafka"
 //! brokers = "kafka-1:9093,kafka-2:9093"
 //! ca = { file = "kafka-ca.pem" }
+//! certificate = { secret = "prd/kafka", key = "certificate" }
 //! key = { secret = "prd/kafka", key = "key" }
 //!
 //! [secrets]                      # what `secret = "…"` refers to
