@@ -83,6 +83,7 @@ pub struct Running {
     servers: JoinSet<()>,
     stop_servers: CancellationToken,
     _measured: AbortOnDropHandle<((), ())>,
+    _secrets: Option<AbortOnDropHandle<()>>,
 }
 
 /// Takes the addresses, loads every component, then listens, then starts the sources, so that no event is taken in before it
@@ -139,7 +140,19 @@ pub async fn start(app: App, options: &Options, metrics: Metrics, tracing: Traci
     let measures = (queues(&app, &backends), executions(&app, &backends));
     let _measured =
         AbortOnDropHandle::new(tokio::spawn(async move { tokio::join!(measures.0.watch(), measures.1.watch()) }));
-    Ok(Running { addresses, dispatcher, components, health, drain, sources: feeding, servers, stop_servers, _measured })
+    let _secrets = backends::follow_secrets(&options.runtime_config);
+    Ok(Running {
+        addresses,
+        dispatcher,
+        components,
+        health,
+        drain,
+        sources: feeding,
+        servers,
+        stop_servers,
+        _measured,
+        _secrets,
+    })
 }
 
 impl Running {

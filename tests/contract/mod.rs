@@ -54,6 +54,10 @@ macro_rules! scripted_cases {
                 hands_back_its_attempt_in_an_outage,
                 makes_activities,
             ],
+            secrets: [
+                reads_many_with_one_request, reads_each_where_many_are_denied, says_what_is_wrong_with_each,
+                names_the_secrets_of_a_server_that_is_down, reads_a_used_secret_again,
+            ],
         }
     };
 }

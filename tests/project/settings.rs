@@ -33,6 +33,11 @@ fn the_schema_of_the_runtime_configuration_takes_what_is_right() {
     let example = format!("[tables] {}", example.split_once("```").unwrap().0);
     assert!(is_valid(&example), "{example}");
     assert!(is_valid("[queues]\ntype = \"embedded\"\n"));
+    let stored = "[cache]\ntype = \"redis\"\nurl = { secret = \"prd/redis\", key = \"url\" }\n";
+    assert!(is_valid(stored) && !is_valid(&stored.replace("secret =", "secrets =")));
+    let local = "[secrets]\ntype = \"secrets-manager\"\n\
+                 credentials = { access_key_id = \"AKIA\", secret_access_key = { env = \"KEY\" } }\n";
+    assert!(is_valid(local) && !is_valid(&local.replace("env =", "secret =")));
     for (right, wrong) in [
         ("type = \"sqs\"", "type = \"redis\""),
         ("{ env = \"SQS_SECRET\" }", "\"hunter2\""),

@@ -22,6 +22,7 @@ mod route;
 pub mod runtime_config;
 mod schema;
 mod source;
+mod stored_secrets;
 #[cfg(test)]
 mod tests;
 mod topics;

@@ -41,12 +41,19 @@
 //! type = "kafka"
 //! brokers = "kafka-1:9093,kafka-2:9093"
 //! ca = { file = "kafka-ca.pem" }
+//! certificate = { secret = "prd/kafka", key = "certificate" }
+//! key = { secret = "prd/kafka", key = "key" }
+//!
+//! [secrets]                      # what `secret = "…"` refers to
+//! type = "secrets-manager"
+//! region = "us-west-2"
 //! ```
 
 use super::schema::one_of;
+use super::stored_secrets::{Section, Store};
 use host_adapters_platform::{Backend, Declared};
 use host_adapters_settings::{
-    Block, Fields, ManifestErrors, Reference, Report, Secrets, Settings, read_text, without_mark,
+    Block, Fields, ManifestErrors, Reference, Report, Secrets, Settings, StoredSecrets, read_text, without_mark,
 };
 use serde_json::{Map, Value as Json, json};
 use std::path::Path;
@@ -93,6 +100,11 @@ impl BackendKind {
     }
 }
 
+/// The kinds of a section.
+pub(crate) fn of_section(kinds: &[BackendKind], section: &str) -> Vec<BackendKind> {
+    kinds.iter().copied().filter(|kind| kind.section == section).collect()
+}
+
 /// The sections of all kinds, each once, in their order.
 fn sections(kinds: &[BackendKind]) -> Vec<&'static str> {
     let mut sections = Vec::new();
@@ -135,27 +147,55 @@ pub fn schema(kinds: &[BackendKind]) -> Json {
 
 /// The backend of each section. A section that is missing is embedded.
 #[derive(Clone, Debug, Default)]
-pub struct RuntimeConfig(Vec<(&'static str, Arc<dyn Backend>)>);
+pub struct RuntimeConfig {
+    backends: Vec<(&'static str, Arc<dyn Backend>)>,
+    /// Where the secrets of the other sections are; `None` without `[secrets]`.
+    secrets: Option<Store>,
+}
 
 impl RuntimeConfig {
     /// The backend of a section; `None` for the embedded one.
     pub fn backend(&self, section: &str) -> Option<&Arc<dyn Backend>> {
-        self.0.iter().find(|(name, _)| *name == section).map(|(_, backend)| backend)
+        self.backends.iter().find(|(name, _)| *name == section).map(|(_, backend)| backend)
     }
 
     /// All sections that are not embedded, in the order of the kinds.
     pub fn backends(&self) -> impl Iterator<Item = (&'static str, &Arc<dyn Backend>)> {
-        self.0.iter().map(|(section, backend)| (*section, backend))
+        self.backends.iter().map(|(section, backend)| (*section, backend))
+    }
+
+    /// Whether sections may refer to a store of secrets.
+    pub fn has_secrets(&self) -> bool {
+        self.secrets.is_some()
+    }
+
+    /// Reads the secrets again whose current texts are used ([`Value::current`]). Returns a sentence for each that cannot
+    /// be read; it keeps its text.
+    ///
+    /// [`Value::current`]: host_adapters_settings::Value::current
+    pub async fn read_secrets_again(&self) -> Vec<String> {
+        match &self.secrets {
+            Some(store) => store.read_again().await,
+            None => Vec::new(),
+        }
     }
 
     /// Reads the file at `path`, for an application that declares this. The error has every diagnostic. Environment
-    /// variables and files that it refers to must exist.
-    pub fn load(path: &Path, kinds: &[BackendKind], declared: &Declared) -> Result<Self, ManifestErrors> {
+    /// variables, files and secrets that it refers to must exist.
+    pub async fn load(path: &Path, kinds: &[BackendKind], declared: &Declared) -> Result<Self, ManifestErrors> {
         let text = read_text(path).map_err(|error| ManifestErrors::unreadable(path, &error))?;
-        Self::parse(path, &text, kinds, declared, &|name| std::env::var(name).ok())
+        let environment = |name: &str| std::env::var(name).ok();
+        let secrets = match Section::of(path, &text, kinds, references(path, &environment, None)) {
+            Some(section) => Some(section.read().await),
+            None => None,
+        };
+        let stored = secrets.as_ref().map(|store| &store.secrets);
+        let backends = backends(path, &text, kinds, declared, references(path, &environment, stored))?;
+        Ok(Self { backends, secrets })
     }
 
-    /// Reads the text of the file at `path`, with the environment variables that `environment` returns.
+    /// Reads the text of the file at `path`, with the environment variables that `environment` returns. It reads no
+    /// secrets of a store, which [`RuntimeConfig::load`] does.
     pub fn parse(
         path: &Path,
         text: &str,
@@ -163,25 +203,45 @@ impl RuntimeConfig {
         declared: &Declared,
         environment: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, ManifestErrors> {
-        let text = without_mark(text);
-        let document = Document::parse(text).map_err(|error| ManifestErrors::not_toml(path, text, &error))?;
-        let secrets = Secrets { folder: path.parent().unwrap_or(Path::new("")), environment };
-        let report = Report::with_secrets(text, secrets);
-        let mut root = Fields::new(&report, "", document.as_table(), 0..0);
-        let mut backends = Vec::new();
-        for section in sections(kinds) {
-            let kinds: Vec<_> = kinds.iter().copied().filter(|kind| kind.section == section).collect();
-            let backend = root.table(section).and_then(|fields| read(fields, &kinds, declared));
-            backends.extend(backend.map(|backend| (section, backend)));
-        }
-        root.finish();
-        report.finish(path)?;
-        Ok(Self(backends))
+        let backends = backends(path, text, kinds, declared, references(path, environment, None))?;
+        Ok(Self { backends, secrets: None })
     }
 }
 
+/// Where the references of the file at `path` lead.
+fn references<'e>(
+    path: &'e Path,
+    environment: &'e dyn Fn(&str) -> Option<String>,
+    stored: Option<&'e StoredSecrets>,
+) -> Secrets<'e> {
+    Secrets { folder: path.parent().unwrap_or(Path::new("")), environment, stored }
+}
+
+/// Reads all sections.
+fn backends(
+    path: &Path,
+    text: &str,
+    kinds: &[BackendKind],
+    declared: &Declared,
+    references: Secrets<'_>,
+) -> Result<Vec<(&'static str, Arc<dyn Backend>)>, ManifestErrors> {
+    let text = without_mark(text);
+    let document = Document::parse(text).map_err(|error| ManifestErrors::not_toml(path, text, &error))?;
+    let report = Report::with_secrets(text, references);
+    let mut root = Fields::new(&report, "", document.as_table(), 0..0);
+    let mut backends = Vec::new();
+    for section in sections(kinds) {
+        let kinds = of_section(kinds, section);
+        let backend = root.table(section).and_then(|fields| read(fields, &kinds, declared));
+        backends.extend(backend.map(|backend| (section, backend)));
+    }
+    root.finish();
+    report.finish(path)?;
+    Ok(backends)
+}
+
 /// Reads one section; `None` for the embedded backend.
-fn read(mut fields: Fields<'_, '_>, kinds: &[BackendKind], declared: &Declared) -> Option<Arc<dyn Backend>> {
+pub(crate) fn read(mut fields: Fields<'_, '_>, kinds: &[BackendKind], declared: &Declared) -> Option<Arc<dyn Backend>> {
     let words: Vec<_> = std::iter::once("\"embedded\"".to_owned())
         .chain(kinds.iter().map(|kind| format!("\"{}\"", kind.name)))
         .collect();

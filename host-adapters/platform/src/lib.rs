@@ -27,6 +27,7 @@ pub mod names;
 pub mod node;
 mod outage;
 pub mod retry;
+mod secrets;
 pub mod task;
 pub mod update;
 
@@ -36,6 +37,7 @@ pub use configured::{Backend, Difference};
 pub use declared::{Declared, DeclaredNames, DeclaredSettings, IdentityConfig, QueueSpec, TableSpec};
 pub use grants::{Access, ComponentsAccess, Grants, ObjectAccess, QueueAccess, TaskAccess};
 pub use left_out::{LEFT_OUT, TRIMMED, expired, left_out, trimmed};
+pub use secrets::SecretStore;
 
 use grants::Need;
 use host_adapters_failpoint::{self as failpoint, Step};
@@ -74,6 +76,8 @@ macro_rules! interfaces {
             Cache(Arc<dyn CacheBackend>),
             /// The executions of tasks, and how they are started, where that is not the business of another program.
             Tasks(Arc<dyn TaskBackend>, Option<Arc<dyn ExecutionTable>>),
+            /// The secrets of the runtime configuration.
+            Secrets(Arc<dyn SecretStore>),
         }
     };
 }

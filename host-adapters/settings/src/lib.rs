@@ -29,6 +29,7 @@ mod fields;
 mod json;
 mod report;
 mod secret;
+mod stored;
 mod text;
 mod types;
 
@@ -39,6 +40,7 @@ pub use report::{Diagnostic, ManifestErrors, Report, is_close, position, suggest
 pub use secret::{Reference, Secrets, Value};
 #[doc(hidden)]
 pub use serde_json;
+pub use stored::StoredSecrets;
 pub use text::{NotText, decode, decoded, read_text, without_mark};
 pub use types::{Named, Names, Table, Tables, Template, Url, check_web_url, showable};
 

@@ -1,5 +1,7 @@
-//! Secrets by reference: `{ env = "NAME" }` or `{ file = "path" }`. The file itself never holds a secret.
+//! Secrets by reference: `{ env = "NAME" }`, `{ file = "path" }` or `{ secret = "name" }`. The file itself never holds a
+//! secret.
 
+use crate::stored::{self, StoredSecrets};
 use crate::{Block, Fields, Setting, read_text};
 use serde_json::Value as Json;
 use std::fmt;
@@ -12,19 +14,28 @@ use std::path::{Path, PathBuf};
 pub struct Value {
     text: String,
     secret: bool,
-    /// The file that it was read from.
-    file: Option<PathBuf>,
+    origin: Origin,
+}
+
+/// Where a value comes from, to read it again.
+#[derive(Clone, Default, Eq, PartialEq)]
+enum Origin {
+    /// It does not change.
+    #[default]
+    Fixed,
+    File(PathBuf),
+    Stored(stored::Origin),
 }
 
 impl Value {
     /// A text that may be shown.
     pub fn plain(text: String) -> Self {
-        Self { text, secret: false, file: None }
+        Self { text, secret: false, origin: Origin::Fixed }
     }
 
     /// A text that must not be shown.
     pub fn secret(text: String) -> Self {
-        Self { text, secret: true, file: None }
+        Self { text, secret: true, origin: Origin::Fixed }
     }
 
     /// The text itself, also of a secret.
@@ -32,13 +43,17 @@ impl Value {
         &self.text
     }
 
-    /// The value as it is now: one of a file is read again.
+    /// The value as it is now: one of a file is read again, one of a store of secrets is as it was read last.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// When the file cannot be read, or the secret no longer has the key.
     pub fn current(&self) -> std::io::Result<Self> {
-        let text = self.file.as_deref().map(text_of).transpose()?;
-        Ok(Self { text: text.unwrap_or_else(|| self.text.clone()), ..self.clone() })
+        let text = match &self.origin {
+            Origin::Fixed => self.text.clone(),
+            Origin::File(path) => text_of(path)?,
+            Origin::Stored(stored) => stored.current().map_err(std::io::Error::other)?,
+        };
+        Ok(Self { text, secret: self.secret, origin: self.origin.clone() })
     }
 
     /// Whether it must not be shown.
@@ -68,11 +83,13 @@ pub enum Reference {
     Address(&'static str),
     /// By reference only, although it is not a secret: others may read its file.
     Public,
+    /// By reference only, and not to the store of secrets: it opens the store.
+    Local,
 }
 
 impl Reference {
     /// What schemas have to define of references: name and schema.
-    pub fn definitions() -> [(&'static str, Json); 3] {
+    pub fn definitions() -> [(&'static str, Json); 4] {
         let one = |key: &str, meaning: &str| {
             serde_json::json!({
                 "type": "object", "required": [key], "additionalProperties": false,
@@ -82,19 +99,38 @@ impl Reference {
         let env = one("env", "The variable of the environment that holds it.");
         let file = one("file", "The file that holds it, beside this one, readable by its owner alone.");
         let public = one("file", "The file that holds it, beside this one.");
-        let reference = serde_json::json!({"description": "A text, by reference.", "oneOf": [env, public]});
-        let secret = serde_json::json!({"description": "A secret, by reference.", "oneOf": [env, file]});
+        let stored = serde_json::json!({
+            "type": "object", "required": ["secret"], "additionalProperties": false,
+            "properties": {
+                "secret": {"type": "string", "minLength": 1, "description": "The name or ARN of the secret in `[secrets]`."},
+                "key": {"type": "string", "description": "The key that holds it, of a secret that is a JSON object."}
+            }
+        });
+        let reference = serde_json::json!({"description": "A text, by reference.", "oneOf": [env, public, stored]});
+        let secret = serde_json::json!({"description": "A secret, by reference.", "oneOf": [env, file, stored]});
+        let local = serde_json::json!({
+            "description": "A secret, by reference, outside the store of secrets.", "oneOf": [env, file]
+        });
         let address = serde_json::json!({
             "description": "An address: plain if it holds no secret, otherwise by reference.",
-            "oneOf": [{"type": "string", "pattern": "^[^@]*$"}, env, file]
+            "oneOf": [{"type": "string", "pattern": "^[^@]*$"}, env, file, stored]
         });
-        [("secret", secret), ("address", address), ("reference", reference)]
+        [("secret", secret), ("address", address), ("reference", reference), ("local-secret", local)]
+    }
+
+    /// The references that may be written.
+    const fn references(self) -> &'static str {
+        match self {
+            Self::Local => "{ env = \"NAME\" } or { file = \"path\" }",
+            _ => "{ env = \"NAME\" }, { file = \"path\" } or { secret = \"name\" }",
+        }
     }
 
     fn write(self, key: &str) -> String {
+        let references = self.references();
         match self {
-            Self::Secret | Self::Public => format!("{key} = {{ env = \"NAME\" }} or {{ file = \"path\" }}"),
-            Self::Address(example) => format!("{key} = \"{example}\", {{ env = \"NAME\" }} or {{ file = \"path\" }}"),
+            Self::Address(example) => format!("{key} = \"{example}\", {references}"),
+            Self::Secret | Self::Public | Self::Local => format!("{key} = {references}"),
         }
     }
 }
@@ -110,11 +146,11 @@ impl Setting for Value {
             (None, _) => referred(fields, key, *rule),
             (Some(text), Reference::Address(_)) if !text.contains('@') => Some(Self::secret(text.to_owned())),
             (Some(_), Reference::Address(_)) => {
-                let write = "write { env = \"NAME\" } or { file = \"path\" }";
-                fields.diagnostic(&at, format!("{key} holds credentials in plain text; {write}"));
+                let write = rule.references();
+                fields.diagnostic(&at, format!("{key} holds credentials in plain text; write {write}"));
                 None
             }
-            (Some(_), Reference::Secret) => {
+            (Some(_), Reference::Secret | Reference::Local) => {
                 fields.diagnostic(&at, format!("{key} is a secret in plain text; write {write}"));
                 None
             }
@@ -130,6 +166,7 @@ impl Setting for Value {
             Reference::Secret => "secret",
             Reference::Address(_) => "address",
             Reference::Public => "reference",
+            Reference::Local => "local-secret",
         })
     }
 }
@@ -154,17 +191,30 @@ pub struct Secrets<'e> {
     pub folder: &'e Path,
     /// The value of a variable of the environment.
     pub environment: &'e dyn Fn(&str) -> Option<String>,
+    /// The secrets that a store has; `None` without a store.
+    pub stored: Option<&'e StoredSecrets>,
 }
 
 fn referred(fields: &mut Fields<'_, '_>, key: &'static str, rule: Reference) -> Option<Value> {
     let mut reference = fields.table(key)?;
-    let (env, file) = (reference.string("env"), reference.string("file"));
-    let value = match (env, file) {
-        (Some(name), None) => variable(&reference, &name.value, &name.span).map(Value::secret),
-        (None, Some(path)) => contents(&reference, &path.value, &path.span, rule),
+    let (env, file, secret) = (reference.string("env"), reference.string("file"), reference.string("secret"));
+    let value = match (env, file, secret) {
+        (Some(name), None, None) => variable(&reference, &name.value, &name.span).map(Value::secret),
+        (None, Some(path), None) => contents(&reference, &path.value, &path.span, rule),
+        (None, None, Some(name)) if matches!(rule, Reference::Local) => {
+            let write = rule.write(key);
+            let fault = format!("{key} opens the store of secrets, so it cannot be in it; write {write}");
+            reference.diagnostic(&name.span, fault);
+            None
+        }
+        (None, None, Some(name)) => stored::read(&mut reference, &name).map(|(text, origin)| Value {
+            text,
+            secret: true,
+            origin: Origin::Stored(origin),
+        }),
         _ => {
             let at = reference.span.clone();
-            reference.diagnostic(&at, "write either env = \"NAME\" or file = \"path\"");
+            reference.diagnostic(&at, "write one of env = \"NAME\", file = \"path\" and secret = \"name\"");
             None
         }
     };
@@ -196,7 +246,7 @@ fn contents(fields: &Fields<'_, '_>, name: &str, at: &Range<usize>, rule: Refere
             fields.diagnostic(at, format!("{} can be read by others (mode {mode:o}); chmod 600 it", path.display()));
             None
         }
-        Ok((_, text)) => Some(Value { text, secret: true, file: Some(path) }),
+        Ok((_, text)) => Some(Value { text, secret: true, origin: Origin::File(path) }),
         Err(error) => {
             fields.diagnostic(at, format!("{} cannot be read: {error}", path.display()));
             None

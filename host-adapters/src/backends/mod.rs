@@ -3,11 +3,13 @@
 
 mod ask;
 mod open;
+mod secrets;
 #[cfg(test)]
 mod tests;
 
 pub use ask::{Probed, probe, provision};
 pub use open::{Backends, open};
+pub use secrets::follow as follow_secrets;
 
 use crate::manifest::runtime_config::BackendKind;
 use crate::manifest::{App, read_text};
@@ -45,6 +47,7 @@ pub const KINDS: &[BackendKind] = kinds! {
     "cache", "redis": backend_redis;
     "tasks", "step-functions": backend_step_functions;
     "event_log", "kafka": backend_kafka;
+    "secrets", "secrets-manager": backend_secrets_manager;
 };
 
 /// The services. The key that signs their tokens comes from a PEM file, or is made for this process.

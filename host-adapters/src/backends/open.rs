@@ -82,6 +82,8 @@ macro_rules! sections {
             fn add(&mut self, opened: Opened) {
                 match opened {
                     $(Opened::$opened($($part),+) => self.$section = Some($chosen),)+
+                    // They were read with the configuration.
+                    Opened::Secrets(_) => {}
                 }
             }
 

@@ -8,6 +8,7 @@ use backend_kafka::KafkaConfig;
 use backend_kinesis::KinesisConfig;
 use backend_redis::RedisConfig;
 use backend_s3::S3Config;
+use backend_secrets_manager::SecretsManagerConfig;
 use backend_sns::SnsConfig;
 use backend_sqs::SqsConfig;
 use backend_step_functions::StepFunctionsConfig;
@@ -92,6 +93,10 @@ fn every_backend_is_named_and_secrets_come_by_reference() {
         brokers = "a:9093, b:9093"
         prefix = "prd."
         timeout_ms = 5000
+        [secrets]
+        type = "secrets-manager"
+        region = "us-west-2"
+        credentials = { access_key_id = "AKIA", secret_access_key = { file = "secret" } }
     "#,
     )
     .unwrap();
@@ -116,6 +121,9 @@ fn every_backend_is_named_and_secrets_come_by_reference() {
     let log: &KafkaConfig = backend(&config, "event_log");
     assert_eq!((log.brokers.as_str(), log.prefix.as_deref(), log.tls), ("a:9093, b:9093", Some("prd."), true));
     assert_eq!((log.timeout_ms, &log.ca, log.replicas), (5_000, &None, None));
+    let SecretsManagerConfig { region, credentials, .. } = backend(&config, "secrets");
+    let credentials = credentials.0.as_ref().unwrap();
+    assert_eq!((region.as_deref(), credentials.secret_access_key.expose()), (Some("us-west-2"), SECRET));
     let RedisConfig { url, timeout_ms } = backend(&config, "cache");
     assert_eq!((url.expose(), *timeout_ms), (format!("redis://:{SECRET}@cache").as_str(), 50));
     assert!(!format!("{config:?}").contains(SECRET), "{config:?}");
@@ -177,12 +185,12 @@ url = { file = "secret" }
     expect_test::expect![[r#"
         2:8: type = "dynamo" is unknown; write "dynamodb", in tables
         5:12: "127.0.0.1:9324" is not an http or https URL, in queues
-        6:61: secret_access_key is a secret in plain text; write secret_access_key = { env = "NAME" } or { file = "path" }, in queues.credentials
+        6:61: secret_access_key is a secret in plain text; write secret_access_key = { env = "NAME" }, { file = "path" } or { secret = "name" }, in queues.credentials
         7:2: "database" is missing; write database = "…", in documents
-        9:7: uri holds credentials in plain text; write { env = "NAME" } or { file = "path" }, in documents
+        9:7: uri holds credentials in plain text; write { env = "NAME" }, { file = "path" } or { secret = "name" }, in documents
         10:1: unknown key "databse"; write "database", in documents
         13:16: <folder>/secret can be read by others (mode 644); chmod 600 it, in cache.url
-        14:2: unknown key "metrics"; there is "tables", "queues", "documents", "objects", "data_streams", "topics", "cache", "tasks", "event_log""#]].assert_eq(&diagnostics);
+        14:2: unknown key "metrics"; there is "tables", "queues", "documents", "objects", "data_streams", "topics", "cache", "tasks", "event_log", "secrets""#]].assert_eq(&diagnostics);
     assert!(!diagnostics.contains(SECRET));
 }
 
@@ -207,8 +215,20 @@ credentials = { access_key_id = "AKIA", secret_access_key = { env = "SET", file 
     expect_test::expect![[r#"
         3:15: the environment has no UNSET; set it, in cache.url
         6:16: <folder>/none cannot be read: No such file or directory (os error 2), in documents.uri
-        10:61: write either env = "NAME" or file = "path", in queues.credentials.secret_access_key"#]]
+        10:61: write one of env = "NAME", file = "path" and secret = "name", in queues.credentials.secret_access_key"#]]
     .assert_eq(&diagnostics);
+}
+
+#[test]
+fn a_store_of_secrets_is_opened_without_its_secrets() {
+    let told = |text: &str| parse(Path::new(""), text).unwrap_err();
+    let cache = "[cache]\ntype = \"redis\"\nurl = { secret = \"prd/redis\" }\n";
+    expect_test::expect![[r#"3:18: there is no store for the secret "prd/redis"; write [secrets] with type = "secrets-manager", in cache.url"#]]
+        .assert_eq(&told(cache));
+    let secrets = "[secrets]\ntype = \"secrets-manager\"\n\
+                   credentials = { access_key_id = \"AKIA\", secret_access_key = { secret = \"prd/key\" } }\n";
+    expect_test::expect![[r#"3:72: secret_access_key opens the store of secrets, so it cannot be in it; write secret_access_key = { env = "NAME" } or { file = "path" }, in secrets.credentials.secret_access_key"#]]
+        .assert_eq(&told(secrets));
 }
 
 /// A fault shows at the line, not when the host starts, and no password in it.

@@ -100,16 +100,16 @@ impl ManifestOptions {
 #[derive(Args)]
 pub(crate) struct RuntimeConfigOptions {
     /// The runtime configuration: the backends of tables, queues, documents, objects, data streams, topics, the cache,
-    /// tasks and the event log. Without it all backends are embedded.
+    /// tasks and the event log, and the store of its secrets. Without it all backends are embedded.
     #[arg(long, value_name = "FILE", env = "HOST_ADAPTERS_RUNTIME_CONFIG")]
     runtime_config: Option<PathBuf>,
 }
 
 impl RuntimeConfigOptions {
     /// The configuration for an application that declares this, or the exit code after its diagnostics have been printed.
-    pub(crate) fn load(&self, declared: &Declared) -> Result<RuntimeConfig, ExitCode> {
+    pub(crate) async fn load(&self, declared: &Declared) -> Result<RuntimeConfig, ExitCode> {
         let Some(path) = &self.runtime_config else { return Ok(RuntimeConfig::default()) };
-        RuntimeConfig::load(path, crate::backends::KINDS, declared).map_err(|diagnostics| {
+        RuntimeConfig::load(path, crate::backends::KINDS, declared).await.map_err(|diagnostics| {
             eprintln!("{diagnostics}");
             ExitCode::from(UNUSABLE)
         })
@@ -117,14 +117,14 @@ impl RuntimeConfigOptions {
 }
 
 /// The application and its backends, or the exit code after the diagnostics of both files have been printed.
-pub(crate) fn load(
+pub(crate) async fn load(
     manifest: &ManifestOptions,
     runtime_config: &RuntimeConfigOptions,
 ) -> Result<(App, RuntimeConfig), ExitCode> {
     let app = manifest.load();
     // Of an application that cannot be read the names are not known, and the rest of the configuration can be judged.
     let declared = app.as_ref().map(App::declared).unwrap_or_default();
-    let config = runtime_config.load(&declared);
+    let config = runtime_config.load(&declared).await;
     Ok((app?, config?))
 }
 

@@ -122,7 +122,7 @@ pub(super) async fn serve<F: Future<Output = ()> + Send + 'static>(
     options: Options,
     follow: impl FnOnce(Arc<Components>) -> F,
 ) -> Result<ExitCode> {
-    let runtime_config = match options.runtime_config.load(&app.declared()) {
+    let runtime_config = match options.runtime_config.load(&app.declared()).await {
         Ok(config) => config,
         Err(code) => return Ok(code),
     };

@@ -21,7 +21,7 @@ pub(crate) struct Options {
 }
 
 pub(super) async fn run(options: &Options) -> Result<ExitCode> {
-    let (app, config) = match super::load(&options.manifest, &options.runtime_config) {
+    let (app, config) = match super::load(&options.manifest, &options.runtime_config).await {
         Ok(loaded) => loaded,
         Err(code) => return Ok(code),
     };

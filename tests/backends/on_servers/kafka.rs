@@ -3,7 +3,7 @@
 
 mod groups;
 
-use crate::backends::on_servers::servers::unique;
+use crate::backends::on_servers::servers::{endpoints, unique};
 use host_adapters::backends::KINDS;
 use host_adapters::manifest::runtime_config::RuntimeConfig;
 use host_adapters_platform::{Backend, Declared, EventLogBackend, LogTopicSpec, Opened, Result};
@@ -11,7 +11,9 @@ use host_adapters_records::{Error, ErrorKind};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
+use serde_json::json;
 use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -80,6 +82,24 @@ impl Files {
         let config = config.map_err(|errors| errors.to_string())?;
         let (_, backend) = config.backends().next().unwrap();
         Ok(backend.clone())
+    }
+
+    /// A configuration with the certificate and the key in a secret.
+    async fn with_secrets(&self, endpoint: &str, name: &str, prefix: &str) -> RuntimeConfig {
+        let access_key = self.0.path().join("access-key");
+        std::fs::write(&access_key, "no server here checks it").unwrap();
+        std::fs::set_permissions(&access_key, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let text = format!(
+            "[secrets]\ntype = \"secrets-manager\"\nregion = \"us-east-1\"\nendpoint = \"{endpoint}\"\n\
+             credentials = {{ access_key_id = \"test\", secret_access_key = {{ file = \"access-key\" }} }}\n\
+             [event_log]\ntype = \"kafka\"\nbrokers = \"{}\"\nprefix = \"{prefix}\"\ntimeout_ms = 5000\n\
+             ca = {{ file = \"ca.pem\" }}\ncertificate = {{ secret = \"{name}\", key = \"certificate\" }}\n\
+             key = {{ secret = \"{name}\", key = \"key\" }}\n",
+            brokers().await
+        );
+        let path = self.0.path().join("runtime-config.toml");
+        std::fs::write(&path, text).unwrap();
+        RuntimeConfig::load(&path, KINDS, &declared()).await.unwrap()
     }
 }
 
@@ -194,6 +214,28 @@ async fn certificates_are_rotated() {
     files.client("stranger").await;
     tokio::time::sleep(Duration::from_millis(1_200)).await;
     produce(&*log).await.unwrap_err();
+}
+
+/// Certificate and key are one secret, so that they change together.
+#[tokio::test(flavor = "multi_thread")]
+async fn certificates_in_secrets_manager_are_rotated() {
+    let (files, prefix, moto) = (Files::of("ca.pem", Some("client")).await, unique(), &endpoints().await.s3);
+    files.backend(&brokers().await, &prefix).unwrap().provision(&declared()).await.unwrap();
+    let secrets = aws_sdk_secretsmanager::Client::new(tests::aws::aws(moto).await.sdk());
+    let name = format!("{prefix}kafka");
+    let text = |client: &str| {
+        let file = |name: &str| std::fs::read_to_string(files.0.path().join(name)).unwrap();
+        json!({"name": client, "certificate": file("host.pem"), "key": file("host.key")}).to_string()
+    };
+    files.client("stranger").await;
+    secrets.create_secret().name(&name).secret_string(text("stranger")).send().await.unwrap();
+    let config = files.with_secrets(moto, &name, &prefix).await;
+    let log = log(&**config.backend("event_log").unwrap()).await;
+    produce(&*log).await.unwrap_err();
+    files.client("client").await;
+    secrets.put_secret_value().secret_id(&name).secret_string(text("client")).send().await.unwrap();
+    assert_eq!(config.read_secrets_again().await, Vec::<String>::new());
+    wait::eventually("records with the new certificate", async || produce(&*log).await.ok()).await;
 }
 
 /// Makes a topic that takes no batch of more than 4,000 bytes.

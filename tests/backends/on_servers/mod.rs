@@ -10,6 +10,7 @@ mod leases;
 mod notifications;
 mod parity;
 mod reads;
+mod secrets;
 pub mod servers;
 mod shortcomings;
 mod step_functions;

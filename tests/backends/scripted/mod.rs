@@ -9,6 +9,7 @@ mod objects;
 mod query;
 mod queues;
 mod rest;
+mod secrets;
 pub mod server;
 mod streams;
 mod tables;

@@ -2,6 +2,7 @@
 
 use super::up::Up;
 use super::{Outcome, command, run};
+use crate::backends::scripted::server::Scripted;
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -89,6 +90,41 @@ fn diagnostics_of_both_files_are_reported_at_once() {
     assert_eq!((outcome.code, outcome.stdout.as_str()), (2, ""));
     for said in ["spin_manifest_version", "\"sns\"", "\"databse\"", "(mode 640); chmod 600 it"] {
         assert!(outcome.stderr.contains(said), "{said}: {}", outcome.stderr);
+    }
+    assert!(!outcome.stderr.contains(PLANTED), "{}", outcome.stderr);
+}
+
+/// Secrets Manager refuses in different ways. Each is a fault at its place, like any other of the configuration.
+#[tokio::test]
+async fn stored_secrets_that_cannot_be_read_are_faults_of_the_configuration() {
+    let server = Scripted::start(|action, _, input| match (action, input["SecretId"].as_str()) {
+        ("BatchGetSecretValue", _) | (_, Some("prd/denied")) => Err("AccessDeniedException"),
+        (_, Some("prd/missing")) => Err("ResourceNotFoundException"),
+        (_, Some("prd/rds")) => Ok(json!({"SecretString": json!({"username": PLANTED}).to_string()})),
+        other => panic!("{other:?}"),
+    })
+    .await;
+    let folder = tempfile::tempdir().unwrap();
+    let store = format!(
+        "[secrets]\ntype = \"secrets-manager\"\nregion = \"us-east-1\"\nendpoint = \"{}\"\n\
+         credentials = {{ access_key_id = \"AKIA\", secret_access_key = {{ env = \"TABLES_SECRET\" }} }}\n",
+        server.url()
+    );
+    let queues = QUEUES.replace("file = \"queues-secret\"", "secret = \"prd/denied\"");
+    let documents = DOCUMENTS.replace("file = \"mongodb-uri\"", "secret = \"prd/missing\"");
+    let cache = CACHE.replace("env = \"REDIS_URL\"", "secret = \"prd/rds\", key = \"password\"");
+    let config = write(folder.path(), &[store, queues, documents, cache].concat());
+    let outcome = tokio::task::spawn_blocking(move || validate(&["--runtime-config", &config])).await.unwrap();
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (2, ""), "{outcome:?}");
+    let lines: Vec<_> = outcome.stderr.lines().collect();
+    let faults = [
+        ("the secret \"prd/denied\" is denied by Secrets Manager", "in queues.credentials.secret_access_key"),
+        ("the secret \"prd/missing\" is not in Secrets Manager", "in documents.uri"),
+        ("the secret \"prd/rds\" has no key \"password\"", "in cache.url"),
+    ];
+    assert_eq!(lines.len(), faults.len(), "{lines:?}");
+    for (line, (fault, place)) in lines.iter().zip(faults) {
+        assert!(line.contains(fault) && line.ends_with(place), "{fault} {place}: {line}");
     }
     assert!(!outcome.stderr.contains(PLANTED), "{}", outcome.stderr);
 }

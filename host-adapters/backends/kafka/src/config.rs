@@ -18,7 +18,7 @@ settings! {
         /// Whether connections are encrypted.
         pub tls: bool = true, ();
         /// The certificates (PEM) of the authorities of the brokers' certificates; by default those of the system. Like
-        /// `certificate` and `key`, a file is read again when it has changed, without a restart.
+        /// `certificate` and `key`, it is read again when its file or secret has changed, without a restart.
         pub ca: Option<Value> = None, Reference::Public;
         /// The host's own certificate (PEM), with those of authorities in between behind it, for brokers that want one.
         pub certificate: Option<Value> = None, Reference::Public;
