@@ -31,12 +31,7 @@ struct Change {
 }
 
 /// A record of a table's own stream.
-pub(super) fn dynamodb(
-    id: String,
-    record: Value,
-    context: &Context<'_>,
-    _: &mut Notes<'_>,
-) -> Result<Event, String> {
+pub(super) fn dynamodb(id: String, record: Value, context: &Context<'_>, _: &mut Notes<'_>) -> Result<Event, String> {
     let record = change(record)?;
     let source = source(source_name::TABLE_STREAM, record.arn.0.as_deref());
     event(id, record, source, Vec::new(), context)

@@ -49,9 +49,8 @@ pub(super) fn open(data: &[u8]) -> Option<Vec<Part>> {
 /// Library also leaves out the whole record.
 #[cfg(feature = "host")]
 pub(super) fn is_misplaced(parts: &[Part], hash_keys: &std::ops::RangeInclusive<u128>) -> bool {
-    let hash_key = |part: &Part| {
-        part.explicit_hash_key.unwrap_or_else(|| host_adapters_platform::hash_key(&part.partition_key))
-    };
+    let hash_key =
+        |part: &Part| part.explicit_hash_key.unwrap_or_else(|| host_adapters_platform::hash_key(&part.partition_key));
     !parts.iter().all(|part| hash_keys.contains(&hash_key(part)))
 }
 

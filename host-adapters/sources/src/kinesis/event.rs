@@ -1,8 +1,8 @@
 //! Converts a record to events: one, or one for each record that is packed into it.
 
+use super::aggregate::Part;
 #[cfg(feature = "host")]
 use super::aggregate::{is_misplaced, open};
-use super::aggregate::Part;
 use crate::dynamodb_stream::{ChangeInRecord, change_in};
 use crate::lambda::Context;
 use host_adapters_event::{Attribute, Event, Payload};
@@ -168,7 +168,10 @@ mod tests {
         ];
         assert_eq!(events.iter().map(|event| event.payload.clone()).collect::<Vec<_>>(), expected);
         let first = &events[0];
-        assert_eq!((first.source.as_str(), first.id.as_str(), first.time_ms, first.attempt), ("kinesis:scores", "1", 9, 0));
+        assert_eq!(
+            (first.source.as_str(), first.id.as_str(), first.time_ms, first.attempt),
+            ("kinesis:scores", "1", 9, 0)
+        );
         assert_eq!(first.ordering_key.as_deref(), Some("fan-1"));
         let attributes = [("shardId", "shardId-2"), ("parentShardId", "shardId-0"), ("partitionKey", "fan-1")];
         assert_eq!(first.attributes, attributes.map(|(name, value)| Attribute::text(name, value)));
@@ -177,7 +180,8 @@ mod tests {
     #[test]
     fn parts_have_their_own_keys_and_numbers() {
         let events = read(&[&packed(&[("fan-1", None, b"{}"), ("fan-2", Some(5), b"\xff")]), b"1"]);
-        let shown: Vec<_> = events.iter().map(|it| (it.id.as_str(), it.sequence(), it.ordering_key.as_deref())).collect();
+        let shown: Vec<_> =
+            events.iter().map(|it| (it.id.as_str(), it.sequence(), it.ordering_key.as_deref())).collect();
         assert_eq!(shown, [("1#0", "1", Some("fan-1")), ("1#1", "1", Some("fan-2")), ("2", "2", Some("fan-1"))]);
         assert_eq!(events[1].attribute(PARTITION_KEY), Some("fan-2"));
         assert_eq!(events[1].payload, Payload::Bytes(vec![0xff]));

@@ -41,12 +41,8 @@ pub(super) fn event(id: String, record: Value, context: &Context<'_>, _: &mut No
     // `shardId-000000000006:49590338271490256608559692538361571095921575989136588898`
     let shard = event_id.0.and_then(|id| Some(Attribute::text("shardId", id.split_once(':')?.0)));
     let time = kinesis.approximate_arrival_timestamp.0.and_then(|time| time.number()).filter(|it| f64::is_finite(*it));
-    let record = Record {
-        sequence: id,
-        partition_key: kinesis.partition_key.0,
-        data,
-        time_ms: time.map_or(0, milliseconds),
-    };
+    let record =
+        Record { sequence: id, partition_key: kinesis.partition_key.0, data, time_ms: time.map_or(0, milliseconds) };
     // Lambda does not provide the attempt.
     let origin = Origin { source: source.as_deref(), shard: shard.as_slice(), attempt: 1, context };
     Ok(record.made(&origin).0)

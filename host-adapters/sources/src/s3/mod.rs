@@ -20,7 +20,13 @@ pub(crate) const LAMBDA: &[Shape] = &[
         fails_as_a_whole: true,
         is_description: true,
     },
-    Shape { field: Some("Sns"), id: "/Sns/MessageId", event: lambda::sns, fails_as_a_whole: true, is_description: true },
+    Shape {
+        field: Some("Sns"),
+        id: "/Sns/MessageId",
+        event: lambda::sns,
+        fails_as_a_whole: true,
+        is_description: true,
+    },
 ];
 /// A message of SQS or SNS holds the records of objects.
 pub(crate) const OPENS: Option<Open> = Some(lambda::opened);

@@ -189,5 +189,11 @@ fn etag(field: &str, written: &str) -> Result<String, String> {
 }
 
 #[cfg(all(test, feature = "host"))]
-#[allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, non_snake_case, reason = "tests, named after cases")]
+#[allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    non_snake_case,
+    reason = "tests, named after cases"
+)]
 mod tests;

@@ -57,7 +57,16 @@ mod tests {
     fn message(body: &str, attributes: &[(&str, &str)]) -> Received {
         let attributes = attributes.iter().map(|(name, value)| Attribute::text(*name, *value)).collect();
         let (id, receipt, group) = ("msg-1".to_owned(), "receipt".to_owned(), Some("fan-1".to_owned()));
-        Received { id, receipt, body: body.to_owned(), attributes, group, receive_count: 2, sent_ms: 5, ..Received::default() }
+        Received {
+            id,
+            receipt,
+            body: body.to_owned(),
+            attributes,
+            group,
+            receive_count: 2,
+            sent_ms: 5,
+            ..Received::default()
+        }
     }
 
     #[test]

@@ -58,12 +58,7 @@ fn is_absent(attribute: &Value) -> bool {
 }
 
 /// Only the body is needed. What cannot be read of a message is noted when it is received for the first time.
-pub(super) fn event(
-    id: String,
-    record: Value,
-    context: &Context<'_>,
-    notes: &mut Notes<'_>,
-) -> Result<Event, String> {
+pub(super) fn event(id: String, record: Value, context: &Context<'_>, notes: &mut Notes<'_>) -> Result<Event, String> {
     let record: Record = json::from_value(record)?;
     let system = record.attributes.0.unwrap_or_default();
     let source = source(source_name::QUEUE, record.arn.0.as_deref());

@@ -134,7 +134,9 @@ impl Change {
         let key = |image: &Value, name: &str| image.get(name).cloned();
         let differs = |name: &str| self.images.values().any(|image| key(image, name) != key(&self.keys, name));
         match ["pk", "sk"].into_iter().find(|name| differs(name)) {
-            Some(name) => Err(format!("{name} differs between the images; a change of a key is a REMOVE and an INSERT")),
+            Some(name) => {
+                Err(format!("{name} differs between the images; a change of a key is a REMOVE and an INSERT"))
+            }
             None => Ok(()),
         }
     }
@@ -191,7 +193,10 @@ mod tests {
         let (one, other) = (json!({"pk": "p", "sk": "s"}), json!({"pk": "p", "sk": "t"}));
         for (change, said) in [
             (json!({"eventName": "UPSERT", "newImage": one}), "write INSERT, MODIFY or REMOVE"),
-            (json!({"eventName": "INSERT", "newImage": one, "oldImage": one}), "has NewImage, not NewImage and OldImage"),
+            (
+                json!({"eventName": "INSERT", "newImage": one, "oldImage": one}),
+                "has NewImage, not NewImage and OldImage",
+            ),
             (json!({"eventName": "INSERT", "oldImage": one}), "has NewImage, not OldImage"),
             (json!({"eventName": "MODIFY", "newImage": one}), "has NewImage and OldImage, not NewImage"),
             (json!({"eventName": "REMOVE", "newImage": one}), "has OldImage, not NewImage"),

@@ -78,10 +78,7 @@ mod tests {
         };
         let keys = json!({"pk": {"S": "p"}, "sk": {"S": "s"}});
         let identity = json!({"type": "Service"});
-        assert_eq!(
-            record(false),
-            json!({"eventName": "MODIFY", "dynamodb": {"Keys": keys}, "userIdentity": identity})
-        );
+        assert_eq!(record(false), json!({"eventName": "MODIFY", "dynamodb": {"Keys": keys}, "userIdentity": identity}));
         let new = json!({"n": {"N": "12345678901234567890.50"}, "pk": {"S": "p"}});
         let old = json!({"l": {"L": [{"BOOL": true}, {"NULL": true}]}});
         let dynamodb = json!({"Keys": keys, "NewImage": new, "OldImage": old});

@@ -80,14 +80,18 @@ mod tests {
         let event = generated(r#"{"n":1}"#);
         let [first, second] = event["Records"].as_array().unwrap().as_slice() else { panic!("{event}") };
         assert_eq!(first["kinesis"]["data"], BASE64_STANDARD.encode(r#"{"n":1}"#));
-        assert_eq!((&first["kinesis"]["sequenceNumber"], &first["eventID"]), (&json!("17"), &json!(format!("{SHARD}:17"))));
+        assert_eq!(
+            (&first["kinesis"]["sequenceNumber"], &first["eventID"]),
+            (&json!("17"), &json!(format!("{SHARD}:17")))
+        );
         assert_eq!(second["kinesis"]["sequenceNumber"], (FIRST_SEQUENCE_NUMBER + 1).to_string());
         assert_eq!(first["eventSourceARN"], "arn:aws:kinesis:us-east-1:123456789012:stream/scoresStream");
     }
 
     #[test]
     fn a_record_as_lambda_hands_it_over_keeps_its_key_and_data() {
-        let event = generated(r#"{"kinesis":{"partitionKey":"fan-1","data":"/w==","sequenceNumber":"5"},"eventID":"s:5"}"#);
+        let event =
+            generated(r#"{"kinesis":{"partitionKey":"fan-1","data":"/w==","sequenceNumber":"5"},"eventID":"s:5"}"#);
         let kinesis = &event["Records"][0]["kinesis"];
         assert_eq!((&kinesis["partitionKey"], &kinesis["data"]), (&json!("fan-1"), &json!("/w==")));
     }

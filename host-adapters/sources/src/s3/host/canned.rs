@@ -12,9 +12,21 @@ const BODY: &str = "/Records/0/s3/object";
 const EXAMPLE: (&str, &str) = ("example-bucket", "example.csv");
 
 pub(crate) const CANNED: &[CannedEvent] = &[
-    CannedEvent { name: "s3", about: "Objects that were created in a bucket", body: BODY, example: EXAMPLE, make: direct },
+    CannedEvent {
+        name: "s3",
+        about: "Objects that were created in a bucket",
+        body: BODY,
+        example: EXAMPLE,
+        make: direct,
+    },
     CannedEvent { name: "s3-sns", about: "The same, in messages of SNS", body: BODY, example: EXAMPLE, make: in_sns },
-    CannedEvent { name: "s3-sqs", about: "The same, in messages of a queue", body: BODY, example: EXAMPLE, make: in_sqs },
+    CannedEvent {
+        name: "s3-sqs",
+        about: "The same, in messages of a queue",
+        body: BODY,
+        example: EXAMPLE,
+        make: in_sqs,
+    },
     CannedEvent {
         name: "s3-sns-sqs",
         about: "The same, in messages of SNS, in messages of a queue",

@@ -42,7 +42,10 @@ impl SourceSettings for S3Config {
         let queue = &self.messages.queue;
         if fifo::is_fifo(queue) {
             if let Some((_, span)) = fields.item("queue") {
-                fields.diagnostic(&span, format!("S3 sends nothing to \"{queue}\", which is a FIFO queue; write another"));
+                fields.diagnostic(
+                    &span,
+                    format!("S3 sends nothing to \"{queue}\", which is a FIFO queue; write another"),
+                );
             }
             return;
         }

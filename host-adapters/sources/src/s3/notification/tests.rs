@@ -276,7 +276,9 @@ fn case_02_lambdas_records_with_what_cannot_be_read_tell_their_object() {
 
 #[test]
 fn what_is_not_of_s3_is_not_read() {
-    for text in ["", "{truncated", "7", "[]", "{}", r#"{"Records":[]}"#, r#"{"Records":[{"s3":7}]}"#, r#"{"Records":7}"#] {
+    for text in
+        ["", "{truncated", "7", "[]", "{}", r#"{"Records":[]}"#, r#"{"Records":[{"s3":7}]}"#, r#"{"Records":7}"#]
+    {
         assert_eq!(read(text), None, "{text}");
     }
     let message = json!({"Records": [{"body": "{}", "messageId": "m"}]});

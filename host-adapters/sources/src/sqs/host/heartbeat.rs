@@ -72,7 +72,14 @@ impl VisibilityHeartbeat {
     pub fn track(&self, message: &Received, event: Event) -> InFlightMessage {
         let received = Instant::now();
         let (receipt, receives) = (message.receipt.clone(), message.receive_count);
-        InFlightMessage { event, receipt, receives, attempts_ms: Vec::new(), received, extend: Some(received + self.visibility / 3) }
+        InFlightMessage {
+            event,
+            receipt,
+            receives,
+            attempts_ms: Vec::new(),
+            received,
+            extend: Some(received + self.visibility / 3),
+        }
     }
 
     /// Runs `work` and keeps the messages invisible meanwhile.

@@ -64,7 +64,8 @@ impl SqsSource {
 
     /// The same for a source with another name, whose records are in the queue's messages.
     pub(crate) fn named(source: String, config: SqsConfig, context: &SourceContext) -> Self {
-        let invoker = Invoker::new(&context.worker, source.clone(), context.dispatch.clone()).with_clock(context.clock.clone());
+        let invoker =
+            Invoker::new(&context.worker, source.clone(), context.dispatch.clone()).with_clock(context.clock.clone());
         let heartbeat = VisibilityHeartbeat {
             backend: context.stores.queues.clone(),
             queue: config.queue.clone(),
@@ -85,7 +86,17 @@ impl SqsSource {
             visibility: config.visibility(),
         };
         let breakers = CircuitBreakers::new(&source, &context.backoff, &invoker.meter.paused);
-        Self { poller: Poller { batch: config.limits(), invoker, breakers, heartbeat, settler, clock: context.clock.clone() }, config }
+        Self {
+            poller: Poller {
+                batch: config.limits(),
+                invoker,
+                breakers,
+                heartbeat,
+                settler,
+                clock: context.clock.clone(),
+            },
+            config,
+        }
     }
 }
 

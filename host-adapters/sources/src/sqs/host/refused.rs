@@ -50,13 +50,7 @@ impl Refused {
 
     /// Keeps a refused batch in flight, or sets it aside if there is one already. A FIFO queue keeps its order either way,
     /// because an invisible message blocks its group. What is set aside is received again before its queue drops it.
-    pub fn add(
-        &mut self,
-        batch: Vec<InFlightMessage>,
-        changes: &mut Changes,
-        attempts: &Attempts,
-        expiry: &Expiry,
-    ) {
+    pub fn add(&mut self, batch: Vec<InFlightMessage>, changes: &mut Changes, attempts: &Attempts, expiry: &Expiry) {
         if self.kept.is_empty() {
             self.kept = batch;
             return;

@@ -177,12 +177,7 @@ impl Settler {
         tokio::join!(self.finish(delete), self.change_visibility(hide), failed);
     }
 
-    async fn settle_failed(
-        &self,
-        failed: Vec<Failed>,
-        mut give_up: Vec<(Settled, Unstored)>,
-        give_back: Vec<String>,
-    ) {
+    async fn settle_failed(&self, failed: Vec<Failed>, mut give_up: Vec<(Settled, Unstored)>, give_back: Vec<String>) {
         // Kept before they are counted: meanwhile a message may reappear.
         for Failed { message, .. } in &failed {
             self.attempts.keep(message.event.id.clone(), message.attempts_ms.clone());
@@ -191,7 +186,8 @@ impl Settler {
             if is_last {
                 self.attempts.take(&failed.message.event.id);
                 let Failed { message, reason, digest, traceparent } = failed;
-                let cause = Cause { reason: &reason, digest: &digest, traceparent: traceparent.as_deref(), attempts_ms: &[] };
+                let cause =
+                    Cause { reason: &reason, digest: &digest, traceparent: traceparent.as_deref(), attempts_ms: &[] };
                 give_up.push(self.given_up(message, cause));
                 continue;
             }
@@ -276,7 +272,8 @@ impl Settler {
             }
             Disposition::Retry(_) if self.is_last_chance(&message, disposition, outcome) => {
                 let reason = outcome.reason_of(Some(disposition));
-                let reason = format!("{reason}; given up, because its queue is about to drop it at the end of its retention");
+                let reason =
+                    format!("{reason}; given up, because its queue is about to drop it at the end of its retention");
                 plan.changes.give_up.push(self.given_up(message, outcome.cause(&reason)));
                 Fate::Blocks
             }

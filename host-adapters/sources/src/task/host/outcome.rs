@@ -130,7 +130,12 @@ mod tests {
             (Err(CallError::Permanent("bad".into())), TaskError::Refused, false, "bad"),
             (Err(CallError::Failed("later".into())), TaskError::Failed, true, "later"),
             (Err(CallError::Trapped("unreachable".into())), TaskError::Trapped, true, "worker trapped: unreachable"),
-            (Err(CallError::TimedOut(Duration::from_secs(1))), TaskError::TimedOut, true, "worker did not answer within 1s"),
+            (
+                Err(CallError::TimedOut(Duration::from_secs(1))),
+                TaskError::TimedOut,
+                true,
+                "worker did not answer within 1s",
+            ),
             (answer(200, "no JSON"), TaskError::BadOutput, false, "the output is not JSON"),
             (answer(200, ""), TaskError::BadOutput, false, "the output is not JSON"),
             (answer(200, &format!("\"{}\"", "a".repeat(MAX_TASK_BYTES))), TaskError::BadOutput, false, "262146 bytes"),
@@ -147,11 +152,14 @@ mod tests {
             Outcome::Outage { reason, is_suspected, .. } => (reason, is_suspected),
             other => unreachable!("{other:?}"),
         };
-        for result in [answer(500, "{}"), Err(CallError::Failed("f".into())), Err(CallError::TimedOut(Duration::ZERO))] {
+        for result in [answer(500, "{}"), Err(CallError::Failed("f".into())), Err(CallError::TimedOut(Duration::ZERO))]
+        {
             assert_eq!(outage(read(result.clone(), &["service:code"], &[])), ("service:code".into(), false));
             assert_eq!(outage(read(result, &[], &["service:code GET /x"])), ("service:code GET /x".into(), true));
         }
-        let Outcome::Outage { failure, .. } = read(answer(429, "{}"), &[], &["service:code GET /x"]) else { unreachable!() };
+        let Outcome::Outage { failure, .. } = read(answer(429, "{}"), &[], &["service:code GET /x"]) else {
+            unreachable!()
+        };
         assert!(is_retryable(&failure), "if the refusals are its own, it may succeed later: {failure:?}");
         let gone = Err(CallError::NotCallable("no such component".into()));
         assert_eq!(outage(read(gone, &[], &[])), ("worker:w: no such component".into(), false));
@@ -159,7 +167,9 @@ mod tests {
 
     #[test]
     fn a_cause_is_cut() {
-        let Outcome::Failed(failure) = read(answer(400, &"é".repeat(MAX_CAUSE_BYTES)), &[], &[]) else { unreachable!() };
+        let Outcome::Failed(failure) = read(answer(400, &"é".repeat(MAX_CAUSE_BYTES)), &[], &[]) else {
+            unreachable!()
+        };
         assert!(failure.cause.len() <= MAX_CAUSE_BYTES && failure.cause.len() > MAX_CAUSE_BYTES - 3);
     }
 }

@@ -248,7 +248,15 @@ impl Runner {
         self.meter.acked.increment(1);
         self.measure_age(attempt);
         let TaskAttempt { name: execution, task_id: task, number: attempt, .. } = attempt;
-        tracing::info!(worker = self.worker, source = self.source, digest, execution, task, attempt, "execution succeeded");
+        tracing::info!(
+            worker = self.worker,
+            source = self.source,
+            digest,
+            execution,
+            task,
+            attempt,
+            "execution succeeded"
+        );
         End::Succeeded
     }
 
@@ -272,7 +280,16 @@ impl Runner {
                 self.meter.retried.increment(1);
                 let retry_in_ms = wait.as_millis();
                 tracing::warn!(
-                    worker, source, digest, execution, task, attempt, error, cause, retry_in_ms, "attempt failed, another follows"
+                    worker,
+                    source,
+                    digest,
+                    execution,
+                    task,
+                    attempt,
+                    error,
+                    cause,
+                    retry_in_ms,
+                    "attempt failed, another follows"
                 );
                 End::Retried
             }
@@ -306,7 +323,13 @@ impl Runner {
         match self.is_told(attempt, drain, || self.backend.release(attempt)).await {
             true => {
                 let (execution, task) = (&attempt.name, &attempt.task_id);
-                tracing::info!(worker = self.worker, source = self.source, execution, task, "attempt released by the drain");
+                tracing::info!(
+                    worker = self.worker,
+                    source = self.source,
+                    execution,
+                    task,
+                    "attempt released by the drain"
+                );
                 End::Released
             }
             false => End::Lost,
