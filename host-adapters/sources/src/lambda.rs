@@ -183,7 +183,7 @@ pub fn parse_call(body: &[u8], context: &Context<'_>, notes: &mut Notes<'_>) -> 
     }
     let envelope = match json::from_slice::<Envelope<'_>>(body) {
         Ok(envelope) => envelope,
-        Err(error) => of_partitions(body).ok_or_else(|| MalformedEvent(error))?,
+        Err(error) => of_partitions(body).ok_or(MalformedEvent(error))?,
     };
     let records = envelope.records.into_iter().enumerate();
     let mut incoming: Vec<_> = records.map(|(index, record)| incoming(index, record, context, notes)).collect();
