@@ -148,7 +148,7 @@ pub fn schema(kinds: &[BackendKind]) -> Json {
 /// The backend of each section. A section that is missing is embedded.
 #[derive(Clone, Debug, Default)]
 pub struct RuntimeConfig {
-    backends: Vec<(&'static str, Arc<dyn Backend>)>,
+    backends: BySection,
     /// Where the secrets of the other sections are; `None` without `[secrets]`.
     secrets: Option<Store>,
 }
@@ -217,6 +217,9 @@ fn references<'e>(
     Secrets { folder: path.parent().unwrap_or(Path::new("")), environment, stored }
 }
 
+/// The chosen backends, by their sections.
+type BySection = Vec<(&'static str, Arc<dyn Backend>)>;
+
 /// Reads all sections.
 fn backends(
     path: &Path,
@@ -224,7 +227,7 @@ fn backends(
     kinds: &[BackendKind],
     declared: &Declared,
     references: Secrets<'_>,
-) -> Result<Vec<(&'static str, Arc<dyn Backend>)>, ManifestErrors> {
+) -> Result<BySection, ManifestErrors> {
     let text = without_mark(text);
     let document = Document::parse(text).map_err(|error| ManifestErrors::not_toml(path, text, &error))?;
     let report = Report::with_secrets(text, references);
