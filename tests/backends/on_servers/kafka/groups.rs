@@ -25,6 +25,9 @@ const TAKEN_OVER: Duration = Duration::from_secs(10 + 4);
 /// The time for a rebalance, and for a record to reach the worker, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// The key and the value of a record, as bytes.
+type KeyAndValue<'a> = (Option<&'a [u8]>, Option<&'a [u8]>);
+
 /// Hosts with topics of this test's own. The files and the queues are there as long as it is.
 struct Stage {
     prefix: String,
@@ -82,7 +85,7 @@ impl Stage {
     }
 
     /// Records that no component can produce.
-    async fn produce_raw(&self, records: &[(Option<&[u8]>, Option<&[u8]>)]) {
+    async fn produce_raw(&self, records: &[KeyAndValue<'_>]) {
         let producer: FutureProducer = self.client().await.create().unwrap();
         let topic = format!("{}{TOPIC}", self.prefix);
         for (key, value) in records {
@@ -230,7 +233,7 @@ async fn d16_5__an_offset_of_another_hosts_partition_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn d16_6__records_of_other_producers_are_handed_over_byte_for_byte() {
     let stage = Stage::new(1).await;
-    let records: [(Option<&[u8]>, Option<&[u8]>); 4] =
+    let records: [KeyAndValue<'_>; 4] =
         [(Some(b"\xff\x00"), Some(b"1")), (None, Some(b"\xff\x00")), (Some(b"k"), None), (Some(b"e"), Some(b""))];
     stage.produce_raw(&records).await;
     let heard = Arc::new(Heard::default());
