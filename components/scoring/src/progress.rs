@@ -244,7 +244,7 @@ mod tests {
 
     #[test]
     fn the_same_event_again_does_nothing_and_the_same_bytes_again_are_a_later_file() {
-        let done = Progress { is_done: true, ..at(begin(&file("1"))) };
+        let done = Progress { is_done: true, ..at(begin(&file("1"), None)) };
         assert_eq!(begin(&file("1"), Some(&done)), Begin::Done);
         assert_eq!(at(begin(&file("2"), Some(&done))).position, Position::BEGINNING);
     }
