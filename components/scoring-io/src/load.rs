@@ -23,6 +23,7 @@ use scoring::schema::Kind;
 use scoring::table::{Change, Key};
 use scoring::tail::{HeldBack, LastRows, Tail};
 use serde_json::json;
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -77,7 +78,7 @@ fn goes_on(file: &File) -> Disposition {
 }
 
 async fn load(ports: &impl Ports, kind: Kind, file: File, until_ms: u64, lines: &Lines) -> Disposition {
-    let loader = Loader { ports, kind, file, until_ms, listed: Listed::of(lines) };
+    let loader = Loader { ports, kind, file, until_ms, listed: Listed::of(lines), overtaken: Cell::new(false) };
     let disposition = loader.load().await.unwrap_or_else(|stopped| stopped);
     loader.listed.end(ports, &loader.file);
     disposition
@@ -90,6 +91,8 @@ pub(crate) struct Loader<'p, P> {
     pub(crate) file: File,
     until_ms: u64,
     listed: Listed<'p>,
+    /// Whether another call has changed an item of the file.
+    overtaken: Cell<bool>,
 }
 
 /// How far the file is.
@@ -251,10 +254,19 @@ impl<P: Ports> Loader<'_, P> {
             Begin::Replaced => return Ok(Disposition::Skip(format!("replaced: {name}"))),
         };
         let mut state = self.state(stored, progress).await?;
-        if state.progress.ending.is_none() && self.read(&mut state).await? == Flow::Over {
+        let done = self.run(&mut state).await;
+        if self.overtaken.get() {
+            // Also what has been put of the batch behind the one that could not be stored.
+            self.report_unstored(&state).await?;
+        }
+        done
+    }
+
+    async fn run(&self, state: &mut State) -> Result<Disposition, Disposition> {
+        if state.progress.ending.is_none() && self.read(state).await? == Flow::Over {
             return Ok(self.goes_on());
         }
-        self.report(&mut state).await
+        self.report(state).await
     }
 
     async fn item(&self, key: Key) -> Result<Option<String>, Disposition> {
@@ -291,10 +303,10 @@ impl<P: Ports> Loader<'_, P> {
     async fn store_with(&self, state: &mut State, ends: Ends, lost: u64) -> Result<(), Disposition> {
         let tail = (ends == Ends::Call).then_some(&state.tail);
         if let Some((change, due)) = state.due.store(&self.file, &state.campaigns, tail) {
-            self.write(state, change).await?;
+            self.write(change).await?;
             state.due = due;
         }
-        self.write(state, state.progress.store(&self.file, state.stored.as_ref())).await?;
+        self.write(state.progress.store(&self.file, state.stored.as_ref())).await?;
         self.count_rows(state, lost);
         state.stored = Some(state.progress.clone());
         state.covered = state.campaigns.clone();
@@ -302,11 +314,11 @@ impl<P: Ports> Loader<'_, P> {
     }
 
     /// Changes an item of the file. The call ends if another one has changed it.
-    async fn write(&self, state: &State, item: Change) -> Result<(), Disposition> {
+    async fn write(&self, item: Change) -> Result<(), Disposition> {
         match change(self.ports, item).await {
             Ok(true) => Ok(()),
             Ok(false) => {
-                self.report_unstored(state).await?;
+                self.overtaken.set(true);
                 let reason = format!("another call reads {}, or another version of it", self.file.name());
                 Err(Disposition::retry_after(Some(OTHER_CALL_MS), reason))
             }

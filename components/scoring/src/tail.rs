@@ -17,7 +17,7 @@ use std::collections::VecDeque;
 const RANGES: usize = 32;
 /// Keys of a range.
 pub const KEYS: usize = 6;
-/// Rows that are held back: 32 for each range. Of so many keys some range has fewer than 6 in one batch of 15 million.
+/// Rows that are held back: 32 for each range. Of so many keys some range has fewer than 6 in one batch of 10 million.
 const ROWS: usize = 1_024;
 /// The most bytes of a [`Tail`] as JSON: about 200 records.
 const MAX_BYTES: usize = 60_000;

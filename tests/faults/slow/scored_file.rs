@@ -138,10 +138,14 @@ impl Stage {
             host = self.start().await;
             before = offset(&host).await;
             assert!(
-                0 < offset_then && offset_then <= before && before < self.size,
+                0 < offset_then && offset_then <= before && before <= self.size,
                 "kill {kill} at {offset_then} or behind it, of {} bytes; then at {before}",
                 self.size
             );
+            if before == self.size {
+                assert!(kill > KILLS / 3, "{kill} kills met the file");
+                break;
+            }
         }
         host
     }

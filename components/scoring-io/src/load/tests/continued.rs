@@ -176,7 +176,14 @@ fn of_two_calls_that_read_a_file_one_stops() {
     drop(other);
     let stored = platform.progress();
     let (kind, lines) = (Kind::Scrubbed, Lines::default());
-    let loader = Loader { ports: &platform, kind, file: file("etag"), until_ms: 0, listed: Listed::of(&lines) };
+    let loader = Loader {
+        ports: &platform,
+        kind,
+        file: file("etag"),
+        until_ms: 0,
+        listed: Listed::of(&lines),
+        overtaken: Cell::default(),
+    };
     let (due, tail) = platform.due();
     let campaigns = due.campaigns(&loader.file, None);
     // A call that has not read what is to be reported, and one that has.
@@ -188,6 +195,8 @@ fn of_two_calls_that_read_a_file_one_stops() {
         let reason = "another call reads b/scrubbed/f.csv, or another version of it";
         assert_eq!(stopped, Disposition::retry_after(Some(OTHER_CALL_MS), reason));
         assert_eq!(platform.progress(), stored);
+        assert!(loader.overtaken.take());
+        block_on(loader.report_unstored(&state)).unwrap();
         assert_eq!(told(&platform), [("c".to_owned(), None, None)], "what it has put is told");
     }
 }
