@@ -221,7 +221,7 @@ credentials = { access_key_id = "AKIA", secret_access_key = { env = "SET", file 
 
 #[test]
 fn a_store_of_secrets_is_opened_without_its_secrets() {
-    let told = |text: &str| parse(Path::new(""), text).unwrap_err();
+    let told = |text: &str| parse(Path::new("/f"), text).unwrap_err();
     let cache = "[cache]\ntype = \"redis\"\nurl = { secret = \"prd/redis\" }\n";
     expect_test::expect![[r#"3:18: there is no store for the secret "prd/redis"; write [secrets] with type = "secrets-manager", in cache.url"#]]
         .assert_eq(&told(cache));

@@ -131,7 +131,7 @@ mod tests {
     fn answered(event: &Value) -> (u16, Value) {
         let request = Request::builder().method("POST").header("authorization", "Bearer t");
         let request = request.body(Full::new(Bytes::from(event.to_string()))).unwrap();
-        let response = block_on(answer::<Waits, _>(request, Some("t"))).unwrap();
+        let response = block_on(answer::<Waits, _>(request, Some("t"))).unwrap_or_else(|refused| refused);
         (response.status, serde_json::from_str(&response.body).unwrap())
     }
 
