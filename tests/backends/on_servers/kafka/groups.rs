@@ -6,6 +6,7 @@ use crate::backends::on_servers::servers::unique;
 use host_adapters_delivery::event::Event;
 use host_adapters_platform::{Checkpoint, EventLogReader, Opened};
 use host_adapters_records::ErrorKind;
+use host_adapters_sources::kafka::{KafkaSourceConfig, StartingPosition};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::util::Timeout;
@@ -143,6 +144,31 @@ async fn d16_7__poison_in_a_topic_is_isolated() {
 async fn a_topic_is_read_from_any_position() {
     let stage = Stage::new(1).await;
     kafka_source::reads_pages_from_any_position(stage.only()).await;
+}
+
+/// One client fetches a partition for both.
+#[tokio::test(flavor = "multi_thread")]
+async fn d16_6__groups_at_different_places_do_not_hold_each_other_up() {
+    let stage = Stage::new(1).await;
+    let host = &stage.hosts[0];
+    host.put(0..5_000).await;
+    let (newcomer, all) = (Arc::new(Heard::default()), Arc::new(Heard::default()));
+    let tail = "tail".to_owned();
+    let latest =
+        KafkaSourceConfig { group: Some(tail.clone()), starting_position: StartingPosition::Latest, ..plain() };
+    let at_the_tail = host.start(newcomer.clone(), latest);
+    wait::eventually("its beginning", async || (host.settled(&tail).await == 5_000).then_some(())).await;
+    let from_the_first = host.start(all.clone(), plain());
+    for first in [5_000, 5_050] {
+        host.put(first..first + 50).await;
+        let expected = usize::try_from(first).unwrap() + 50;
+        newcomer.until(expected - 5_000).await;
+        all.until(expected).await;
+    }
+    at_the_tail.stop().await;
+    from_the_first.stop().await;
+    assert_eq!(numbers(&[newcomer]), (5_000..5_100).collect());
+    assert_eq!(numbers(&[all]), (0..5_100).collect());
 }
 
 #[tokio::test(flavor = "multi_thread")]
