@@ -153,7 +153,7 @@ mod tests {
     fn a_record_that_was_stored_stays_so_when_its_repeat_fails() {
         let failed = |code| Err(KafkaError::MessageProduction(code));
         let (too_large, late) = (RDKafkaErrorCode::MessageSizeTooLarge, RDKafkaErrorCode::MessageTimedOut);
-        let mut outcomes = vec![(0, failed(late)), (2, failed(too_large)), (3, Ok(())), (5, failed(too_large))];
+        let mut outcomes = [(0, failed(late)), (2, failed(too_large)), (3, Ok(())), (5, failed(too_large))];
         replace_failed(&mut outcomes, vec![(2, Ok(())), (3, failed(late)), (5, failed(late))]);
         assert_eq!(outcomes, [(0, failed(late)), (2, Ok(())), (3, Ok(())), (5, failed(late))]);
     }
