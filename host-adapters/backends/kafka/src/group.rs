@@ -187,23 +187,21 @@ impl Kafka {
     /// The member of a group, which joins when it is asked for first, and again with new certificates.
     async fn member(&self, topic: &str, group: &str) -> Result<Arc<Member>> {
         let real = self.names.real(topic)?;
-        let key = (topic.to_owned(), group.to_owned());
-        let found = self.members.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
-        if let Some(member) = found {
-            member.look_at_certificates();
-            let is_done = member.membership.is_closing();
-            let has_retired = member.membership.is_retiring() && member.membership.owns_none();
-            if !is_done && !has_retired {
-                member.membership.asked();
-                return Ok(member);
-            }
-            self.part(topic, group).await?;
+        if let Some(member) = self.serving_member(topic, group) {
+            return Ok(member);
         }
+        // One call joins, and those that wait here find its member.
+        let _joining = self.joining.lock().await;
+        if let Some(member) = self.serving_member(topic, group) {
+            return Ok(member);
+        }
+        // One that no longer serves. It is not held here: the last one to have it ends its client, which blocks.
+        self.part(topic, group).await?;
         let material = Material::read(&self.config).map_err(|fault| unavailable(fault.message))?;
         let (config, named, prefixed) =
             (self.config.clone(), topic.to_owned(), format!("{}{group}", self.config.prefix()));
         let joined = blocking(move || Member::join(&config, &named, real, &prefixed, material)).await?;
-        let joined = Arc::new(joined);
+        let (joined, key) = (Arc::new(joined), (topic.to_owned(), group.to_owned()));
         self.members.lock().unwrap_or_else(PoisonError::into_inner).insert(key, joined.clone());
         Ok(joined)
     }
@@ -218,6 +216,18 @@ impl Kafka {
             Ok(())
         })
         .await
+    }
+
+    /// A member that there is already, unless it leaves its group or has given all up for one with new certificates.
+    fn serving_member(&self, topic: &str, group: &str) -> Option<Arc<Member>> {
+        let member = self.known_member(topic, group)?;
+        member.look_at_certificates();
+        let has_retired = member.membership.is_retiring() && member.membership.owns_none();
+        if member.membership.is_closing() || has_retired {
+            return None;
+        }
+        member.membership.asked();
+        Some(member)
     }
 
     /// A member that there is already.
