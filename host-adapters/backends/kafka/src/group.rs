@@ -132,7 +132,7 @@ impl Member {
         Ok(offsets)
     }
 
-    /// Stores the offset that the group reads next. Blocks.
+    /// Commits an offset of a partition that is this member's. Blocks.
     fn commit(&self, number: u32, next: u64) -> Result<()> {
         let mut offsets = list(&self.real, number);
         let place = Offset::Offset(i64::try_from(next).unwrap_or(i64::MAX));
@@ -147,9 +147,19 @@ impl Member {
         }
     }
 
-    /// Waits for the group's first answer.
-    async fn joined(&self) -> Result<()> {
-        let until = Instant::now() + JOINING;
+    /// Stores the offset that the group reads next. A member that has only just joined takes the place of one that had left
+    /// the group, after which another host may have gone further: that is not taken back. Blocks.
+    fn store(&self, number: u32, next: u64, is_new: bool) -> Result<()> {
+        if is_new && self.offsets(&[number])?.iter().any(|stored| *stored > next) {
+            let message = format!("{}: another member of the group has stored a later offset", self.topic);
+            return Err(Error::new(ErrorKind::ConditionFailed, message));
+        }
+        self.commit(number, next)
+    }
+
+    /// Waits for the group's first answer. Returns whether it was not there yet.
+    async fn joined(&self) -> Result<bool> {
+        let (is_new, until) = (!self.membership.has_joined(), Instant::now() + JOINING);
         while !self.membership.has_joined() {
             self.membership.asked();
             if Instant::now() > until {
@@ -158,7 +168,7 @@ impl Member {
             }
             tokio::time::sleep(POLL).await;
         }
-        Ok(())
+        Ok(is_new)
     }
 }
 
@@ -293,7 +303,8 @@ impl LeaseTable for Kafka {
 
     async fn begin(&self, topic: &str, shard: &str, group: &str) -> Result<()> {
         let (member, number) = (self.member(topic, group).await?, number_of(shard)?);
-        blocking(move || member.commit(number, 0)).await
+        let is_new = member.joined().await?;
+        blocking(move || member.store(number, 0, is_new)).await
     }
 
     async fn checkpoint(&self, topic: &str, shard: &str, group: &str) -> Result<Option<Checkpoint>> {
@@ -306,14 +317,15 @@ impl LeaseTable for Kafka {
 
     async fn set_checkpoint(&self, topic: &str, shard: &str, group: &str, checkpoint: &Checkpoint) -> Result<()> {
         let (member, number) = (self.member(topic, group).await?, number_of(shard)?);
+        let is_new = member.joined().await?;
         match checkpoint {
             Checkpoint::At(sequence) => {
                 let next = LogPlace::of(number, sequence)?.offset + 1;
-                blocking(move || member.commit(number, next)).await
+                blocking(move || member.store(number, next, is_new)).await
             }
             Checkpoint::AtTimestamp(time_ms) => {
                 let (fetcher, time_ms) = (self.fetcher(topic).await?, *time_ms);
-                blocking(move || member.commit(number, fetcher.offset_of_time(number, time_ms)?)).await
+                blocking(move || member.store(number, fetcher.offset_of_time(number, time_ms)?, is_new)).await
             }
             Checkpoint::ShardEnd => {
                 Err(Error::new(ErrorKind::Invalid, format!("partition {shard} of {topic} has no end")))
