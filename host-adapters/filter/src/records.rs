@@ -75,7 +75,8 @@ impl RecordFilters {
     /// matches no pattern that names it.
     ///
     /// # Errors
-    /// When the metadata are not a JSON object, or hold something that cannot be compared.
+    /// When the metadata are not a JSON object, or when they, or a JSON payload that a pattern names, hold something that
+    /// cannot be compared.
     pub fn matches(&self, metadata: &str, payload: Option<&str>) -> Result<bool, EventError> {
         let json = payload.and_then(|text| serde_json::from_str::<&RawValue>(text).ok());
         let json = json.filter(|json| matches!(read::kind(json), Kind::Object | Kind::List));
@@ -96,9 +97,11 @@ impl RecordFilters {
     ) -> Result<bool, EventError> {
         let (tree, mut values) = (&filter.policy.tree, filter.no_values());
         values.add_object(tree, metadata, Some(&self.payload))?;
-        // A JSON payload with something that cannot be compared is treated as one that is missing.
         let form = match (payload, json) {
-            (_, Some(json)) => values.add_member(tree, &self.payload, json).map_or(Form::None, |()| Form::Json),
+            (_, Some(json)) => {
+                values.add_member(tree, &self.payload, json)?;
+                Form::Json
+            }
             (Some(payload), None) => {
                 values.add_scalar(tree, &self.payload, text(payload));
                 Form::Text

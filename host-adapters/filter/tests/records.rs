@@ -71,6 +71,20 @@ fn a_payload_that_is_missing_matches_no_pattern_of_it() {
     assert!(filters.matches(r#"{"topic": "t"}"#, None).unwrap());
 }
 
+/// The caller hands such a record over.
+#[test]
+fn a_payload_that_cannot_be_compared_is_told_from_one_that_does_not_match() {
+    let filters = RecordFilters::compile(&[r#"{"data": {"rank": [1]}}"#], "data").unwrap();
+    let deep = format!(r#"{{"rank": {}1{}}}"#, "[".repeat(128), "]".repeat(128));
+    for payload in
+        [r#"{"rank": 0, "\ud800": 1}"#, r#"{"rank": "\ud800"}"#, r#"{"rank": 1e99999999999999999999}"#, &deep]
+    {
+        assert!(filters.matches("{}", Some(payload)).is_err(), "{payload}");
+    }
+    let other = RecordFilters::compile(&[r#"{"partitionKey": ["k"]}"#], "data").unwrap();
+    assert!(!other.matches("{}", Some(r#"{"\ud800": 1}"#)).unwrap(), "the payload is not compared");
+}
+
 #[test]
 fn what_is_wrong_is_said_with_the_index_of_the_filter() {
     let error = |patterns: &[&str]| RecordFilters::compile(patterns, "body").unwrap_err().to_string();

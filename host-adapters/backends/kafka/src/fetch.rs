@@ -1,6 +1,6 @@
 //! Reading topics for sources. One client of librdkafka fetches all partitions of a topic that this host reads, for all its
 //! workers; it joins no group. Each partition has a queue of its own, from which pages are taken. A page that does not begin
-//! where the last one ended has the partition fetched from there.
+//! where the last one ended has the partition fetched from there: groups at different places in a partition take turns.
 
 use crate::client::{Context, base, fault_of_certificates};
 use crate::config::KafkaConfig;
@@ -23,6 +23,12 @@ use tokio::sync::Notify;
 const PAGE_BYTES: usize = 1024 * 1024;
 /// How much of a partition librdkafka fetches ahead, KiB.
 const QUEUED_KIB: &str = "4096";
+/// How long a page waits for its first record where its partition is fetched from elsewhere from now on. A page without it
+/// would be fetched in vain, because another group may have the partition fetched from its own place next. Longer than a
+/// broker waits for records.
+const FIRST: Duration = Duration::from_millis(1_000);
+/// How long a broker waits for records, in milliseconds. A partition is fetched from elsewhere only when it has answered.
+const BROKER_WAITS_MS: &str = "100";
 /// A partition that nobody reads for so long is no longer fetched.
 const UNREAD: Duration = Duration::from_secs(60);
 
@@ -58,6 +64,7 @@ impl Fetcher {
             .set("enable.auto.offset.store", "false")
             // For offsets that are no longer kept, or are of a topic that was there before under this name.
             .set("auto.offset.reset", "earliest")
+            .set("fetch.wait.max.ms", BROKER_WAITS_MS)
             .set("queued.max.messages.kbytes", QUEUED_KIB);
         let context = Context::default();
         let consumer = client.create_with_context(context.clone());
@@ -86,7 +93,7 @@ impl Fetcher {
         Ok(numbers.into_iter().map(|number| Shard { id: number.to_string(), ..Shard::default() }).collect())
     }
 
-    /// Records from a position on, which are there already. Blocks.
+    /// Records from a position on, which are there already. Blocks, for [`FIRST`] where there are none.
     pub(crate) fn page(&self, number: u32, from: &Position, limit: usize) -> Result<ShardPage<LogEntry>> {
         self.leave_unread(number);
         let from = match from {
@@ -102,11 +109,16 @@ impl Fetcher {
         let fetched = self.fetched(number)?;
         let mut fetched = fetched.lock().unwrap_or_else(PoisonError::into_inner);
         fetched.read = Instant::now();
-        if fetched.at.as_ref() != Some(&from) {
+        let is_moved = fetched.at.as_ref() != Some(&from);
+        if is_moved {
+            // Another group's place is not given up for records that have not come yet.
+            if fetched.at.is_some() && self.bounds(number)?.1 == first_offset(number, &from)? {
+                return Ok(ShardPage::from(Records { records: Vec::new(), next: Some(from) }));
+            }
             self.fetch_from(&mut fetched, number, &from)?;
         }
-        let read = self.take(&fetched, number, limit);
-        let records = match read {
+        let wait = if is_moved { FIRST } else { Duration::ZERO };
+        let records = match self.take(&fetched, number, limit, wait) {
             Ok(records) => records,
             Err(error) => {
                 // What came before the error would be passed over.
@@ -175,12 +187,9 @@ impl Fetcher {
 
     /// Has a partition fetched from a position. librdkafka drops what it has fetched from elsewhere.
     fn fetch_from(&self, fetched: &mut Fetched, number: u32, from: &Position) -> Result<()> {
-        let begin = match from {
-            Position::After(sequence) => {
-                let next = LogPlace::of(number, sequence)?.offset + 1;
-                Offset::Offset(i64::try_from(next).unwrap_or(i64::MAX))
-            }
-            _ => Offset::Beginning,
+        let begin = match first_offset(number, from)? {
+            0 => Offset::Beginning,
+            first => Offset::Offset(i64::try_from(first).unwrap_or(i64::MAX)),
         };
         self.stop(fetched, number).map_err(|failed| self.error(&failed))?;
         let mut assigned = TopicPartitionList::new();
@@ -203,11 +212,13 @@ impl Fetcher {
         self.consumer.incremental_unassign(&unassigned)
     }
 
-    /// Takes what has arrived of a partition.
-    fn take(&self, fetched: &Fetched, number: u32, limit: usize) -> Result<Vec<LogEntry>> {
-        let (mut records, mut bytes) = (Vec::new(), 0);
+    /// Takes what has arrived of a partition. Waits for the first record, at most for this time.
+    fn take(&self, fetched: &Fetched, number: u32, limit: usize, wait: Duration) -> Result<Vec<LogEntry>> {
+        let (mut records, mut bytes, until) = (Vec::new(), 0, Instant::now() + wait);
         while records.len() < limit && bytes < PAGE_BYTES {
-            match fetched.queue.poll(Duration::ZERO) {
+            let is_first = records.is_empty();
+            let wait = if is_first { until.saturating_duration_since(Instant::now()) } else { Duration::ZERO };
+            match fetched.queue.poll(wait) {
                 None => break,
                 Some(Ok(message)) => {
                     let entry = entry(number, &message);
@@ -260,6 +271,14 @@ impl Fetcher {
                 let _ = self.stop(&mut fetched, *number);
             }
         }
+    }
+}
+
+/// The offset with which a place in a partition begins, which is neither its end nor a time.
+fn first_offset(number: u32, from: &Position) -> Result<u64> {
+    match from {
+        Position::After(sequence) => Ok(LogPlace::of(number, sequence)?.offset + 1),
+        _ => Ok(0),
     }
 }
 

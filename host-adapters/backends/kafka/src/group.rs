@@ -132,7 +132,7 @@ impl Member {
         Ok(offsets)
     }
 
-    /// Stores the offset that the group reads next. Blocks.
+    /// Commits an offset of a partition that is this member's. Blocks.
     fn commit(&self, number: u32, next: u64) -> Result<()> {
         let mut offsets = list(&self.real, number);
         let place = Offset::Offset(i64::try_from(next).unwrap_or(i64::MAX));
@@ -147,9 +147,19 @@ impl Member {
         }
     }
 
-    /// Waits for the group's first answer.
-    async fn joined(&self) -> Result<()> {
-        let until = Instant::now() + JOINING;
+    /// Stores the offset that the group reads next. A member that has only just joined takes the place of one that had left
+    /// the group, after which another host may have gone further: that is not taken back. Blocks.
+    fn store(&self, number: u32, next: u64, is_new: bool) -> Result<()> {
+        if is_new && self.offsets(&[number])?.iter().any(|stored| *stored > next) {
+            let message = format!("{}: another member of the group has stored a later offset", self.topic);
+            return Err(Error::new(ErrorKind::ConditionFailed, message));
+        }
+        self.commit(number, next)
+    }
+
+    /// Waits for the group's first answer. Returns whether it was not there yet.
+    async fn joined(&self) -> Result<bool> {
+        let (is_new, until) = (!self.membership.has_joined(), Instant::now() + JOINING);
         while !self.membership.has_joined() {
             self.membership.asked();
             if Instant::now() > until {
@@ -158,7 +168,7 @@ impl Member {
             }
             tokio::time::sleep(POLL).await;
         }
-        Ok(())
+        Ok(is_new)
     }
 }
 
@@ -187,23 +197,21 @@ impl Kafka {
     /// The member of a group, which joins when it is asked for first, and again with new certificates.
     async fn member(&self, topic: &str, group: &str) -> Result<Arc<Member>> {
         let real = self.names.real(topic)?;
-        let key = (topic.to_owned(), group.to_owned());
-        let found = self.members.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
-        if let Some(member) = found {
-            member.look_at_certificates();
-            let is_done = member.membership.is_closing();
-            let has_retired = member.membership.is_retiring() && member.membership.owns_none();
-            if !is_done && !has_retired {
-                member.membership.asked();
-                return Ok(member);
-            }
-            self.part(topic, group).await?;
+        if let Some(member) = self.serving_member(topic, group) {
+            return Ok(member);
         }
+        // One call joins, and those that wait here find its member.
+        let _joining = self.joining.lock().await;
+        if let Some(member) = self.serving_member(topic, group) {
+            return Ok(member);
+        }
+        // One that no longer serves. It is not held here: the last one to have it ends its client, which blocks.
+        self.part(topic, group).await?;
         let material = Material::read(&self.config).map_err(|fault| unavailable(fault.message))?;
         let (config, named, prefixed) =
             (self.config.clone(), topic.to_owned(), format!("{}{group}", self.config.prefix()));
         let joined = blocking(move || Member::join(&config, &named, real, &prefixed, material)).await?;
-        let joined = Arc::new(joined);
+        let (joined, key) = (Arc::new(joined), (topic.to_owned(), group.to_owned()));
         self.members.lock().unwrap_or_else(PoisonError::into_inner).insert(key, joined.clone());
         Ok(joined)
     }
@@ -218,6 +226,18 @@ impl Kafka {
             Ok(())
         })
         .await
+    }
+
+    /// A member that there is already, unless it leaves its group or has given all up for one with new certificates.
+    fn serving_member(&self, topic: &str, group: &str) -> Option<Arc<Member>> {
+        let member = self.known_member(topic, group)?;
+        member.look_at_certificates();
+        let has_retired = member.membership.is_retiring() && member.membership.owns_none();
+        if member.membership.is_closing() || has_retired {
+            return None;
+        }
+        member.membership.asked();
+        Some(member)
     }
 
     /// A member that there is already.
@@ -283,7 +303,8 @@ impl LeaseTable for Kafka {
 
     async fn begin(&self, topic: &str, shard: &str, group: &str) -> Result<()> {
         let (member, number) = (self.member(topic, group).await?, number_of(shard)?);
-        blocking(move || member.commit(number, 0)).await
+        let is_new = member.joined().await?;
+        blocking(move || member.store(number, 0, is_new)).await
     }
 
     async fn checkpoint(&self, topic: &str, shard: &str, group: &str) -> Result<Option<Checkpoint>> {
@@ -296,14 +317,15 @@ impl LeaseTable for Kafka {
 
     async fn set_checkpoint(&self, topic: &str, shard: &str, group: &str, checkpoint: &Checkpoint) -> Result<()> {
         let (member, number) = (self.member(topic, group).await?, number_of(shard)?);
+        let is_new = member.joined().await?;
         match checkpoint {
             Checkpoint::At(sequence) => {
                 let next = LogPlace::of(number, sequence)?.offset + 1;
-                blocking(move || member.commit(number, next)).await
+                blocking(move || member.store(number, next, is_new)).await
             }
             Checkpoint::AtTimestamp(time_ms) => {
                 let (fetcher, time_ms) = (self.fetcher(topic).await?, *time_ms);
-                blocking(move || member.commit(number, fetcher.offset_of_time(number, time_ms)?)).await
+                blocking(move || member.store(number, fetcher.offset_of_time(number, time_ms)?, is_new)).await
             }
             Checkpoint::ShardEnd => {
                 Err(Error::new(ErrorKind::Invalid, format!("partition {shard} of {topic} has no end")))

@@ -45,6 +45,8 @@ pub struct Kafka {
     fetchers: Mutex<HashMap<String, (Arc<Fetcher>, Instant)>>,
     /// By topic and group.
     members: Mutex<HashMap<(String, String), Arc<Member>>>,
+    /// Held while a member joins: a group has one of this host.
+    joining: tokio::sync::Mutex<()>,
 }
 
 /// Most records of a page for a source.
@@ -55,8 +57,8 @@ impl Kafka {
     pub fn new(config: KafkaConfig, declared: &Declared) -> Self {
         let topics = declared.event_log.keys().cloned().collect();
         let names = Names::new("topic of the event log", config.prefix(), topics);
-        let (fetchers, members) = Default::default();
-        Self { client: Client::new(config.clone()), config, names, fetchers, members }
+        let (fetchers, members, joining) = Default::default();
+        Self { client: Client::new(config.clone()), config, names, fetchers, members, joining }
     }
 
     /// The fetcher of a topic, with the certificates as they are now. If they cannot be used, the one with those of before.

@@ -11,7 +11,7 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::FutureProducer;
 use rdkafka::producer::future_producer::{DeliveryFuture, FutureRecord};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -75,7 +75,7 @@ impl Kafka {
 
     /// Sends records again, each by itself, if a broker may have refused them for the sake of others in their batch, and
     /// what follows them under their key, which must not be stored before them alone.
-    async fn repeat_alone(&self, current: &Current, topic: &str, records: &[LogRecord], outcomes: &mut Vec<Outcome>) {
+    async fn repeat_alone(&self, current: &Current, topic: &str, records: &[LogRecord], outcomes: &mut [Outcome]) {
         let is_refused = |outcome: &KafkaResult<()>| outcome.as_ref().is_err_and(is_of_batch);
         let (mut keys, mut refused) = (BTreeSet::new(), Vec::new());
         for (place, outcome) in outcomes.iter() {
@@ -94,9 +94,7 @@ impl Kafka {
             Ok(single) => self.outcomes(&single, topic, &refused).await,
             Err(failed) => refused.iter().map(|(place, _)| (*place, Err(failed.clone()))).collect(),
         };
-        let repeated: BTreeSet<usize> = refused.iter().map(|(place, _)| *place).collect();
-        outcomes.retain(|(place, _)| !repeated.contains(place));
-        outcomes.extend(again);
+        replace_failed(outcomes, again);
     }
 
     /// Why the brokers could not be asked.
@@ -104,6 +102,17 @@ impl Kafka {
         let (config, material) = (self.config.clone(), current.material.clone());
         let found = tokio::task::spawn_blocking(move || fault_of_certificates(&config, &material)).await;
         found.ok().flatten().or_else(|| current.context.last_error())
+    }
+}
+
+/// Puts outcomes of records that were sent again in the place of those that failed. A record that was stored before stays
+/// stored: if it seemed to have failed, the caller would produce it once more.
+fn replace_failed(outcomes: &mut [Outcome], again: Vec<Outcome>) {
+    let mut again: BTreeMap<usize, KafkaResult<()>> = again.into_iter().collect();
+    for outcome in outcomes.iter_mut().filter(|outcome| outcome.1.is_err()) {
+        if let Some(repeated) = again.remove(&outcome.0) {
+            outcome.1 = repeated;
+        }
     }
 }
 
@@ -134,4 +143,18 @@ fn headers(record: &LogRecord) -> OwnedHeaders {
         .headers
         .iter()
         .fold(none, |headers, (name, value)| headers.insert(Header { key: name.as_str(), value: Some(value.as_str()) }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_that_was_stored_stays_so_when_its_repeat_fails() {
+        let failed = |code| Err(KafkaError::MessageProduction(code));
+        let (too_large, late) = (RDKafkaErrorCode::MessageSizeTooLarge, RDKafkaErrorCode::MessageTimedOut);
+        let mut outcomes = [(0, failed(late)), (2, failed(too_large)), (3, Ok(())), (5, failed(too_large))];
+        replace_failed(&mut outcomes, vec![(2, Ok(())), (3, failed(late)), (5, failed(late))]);
+        assert_eq!(outcomes, [(0, failed(late)), (2, Ok(())), (3, Ok(())), (5, failed(late))]);
+    }
 }

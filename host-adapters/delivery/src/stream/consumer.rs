@@ -51,7 +51,11 @@ pub struct StreamConsumer {
 impl StreamConsumer {
     /// Feeds the worker until `drain` ends it.
     pub async fn run(self: &Arc<Self>, drain: Drain) -> Ended {
-        if self.skip_history(&drain).await.is_none() {
+        let begun = tokio::select! {
+            begun = self.skip_history(&drain) => begun,
+            () = self.keep_asking() => None,
+        };
+        if begun.is_none() {
             return Ended::Drained;
         }
         let (mut plan, mut readers, mut leased) = (ShardPlan::default(), JoinSet::new(), LeasedShards::new(self));
@@ -125,6 +129,18 @@ impl StreamConsumer {
             self.retry_until_ok(drain, || self.begin_at(&id, place.as_ref())).await?;
         }
         Some(())
+    }
+
+    /// Shows that this source is alive, without end: it may take longer to begin than the store waits for one that no longer
+    /// renews its leases.
+    async fn keep_asking(&self) {
+        let (leases, stream, group) = (&self.streams.leases, &self.stream, &self.group);
+        let Some(renewal) = leases.lease_renewal() else { return std::future::pending().await };
+        loop {
+            tokio::time::sleep(renewal).await;
+            // What is wrong is found out where it matters, by the calls that store the beginning.
+            let _ = leases.renew(stream, group).await;
+        }
     }
 
     /// The present end of a shard; `Some(None)` if it is closed.

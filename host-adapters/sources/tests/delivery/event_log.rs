@@ -142,6 +142,21 @@ rows! {
         }
     }
 
+    /// In Kafka a member leaves its group when its source has not asked for ten seconds. Renewals are three seconds apart.
+    d16_3__a_group_that_takes_long_to_begin_keeps_its_partitions {
+        let world = world(1, ack_all);
+        world.log.faults.plan("shards", usize::MAX, crate::model::down());
+        start(&world, KafkaSourceConfig { starting_position: StartingPosition::Latest, ..plain() });
+        world.at(11.0).await;
+        assert_eq!((world.log.renewals(), offset(&world, 0)), (3, None));
+        world.log.faults.end();
+        world.at(400.0).await;
+        assert_eq!((offset(&world, 0), ids(&world).len()), (Some(3), 0), "begun, with what comes from now on");
+        let renewals = world.log.renewals();
+        world.at(430.0).await;
+        assert_eq!(world.log.renewals(), renewals, "its leases are held");
+    }
+
     /// With `LATEST`, too: what is in it came after the group had begun.
     d16_3__a_new_partition_is_read_from_its_first_record {
         let world = world(1, ack_all);

@@ -39,20 +39,12 @@ impl EventLogs {
     }
 
     /// Stores the offset that a group reads next, unless it had come further already.
-    async fn store_offset(
-        &self,
-        topic: &str,
-        shard: &str,
-        group: &str,
-        offset: impl FnOnce(&Connection, Partition) -> rusqlite::Result<u64> + Send + 'static,
-    ) -> Result<()> {
+    async fn store_offset(&self, topic: &str, shard: &str, group: &str, offset: u64) -> Result<()> {
         let ((_, partition), group) = (self.partition(topic, shard)?, group.to_owned());
         let sql = "INSERT INTO log_offsets (part, grp, next) VALUES (?1, ?2, ?3)
                    ON CONFLICT DO UPDATE SET next = excluded.next WHERE excluded.next > next";
-        let write = move |conn: &Connection| {
-            let next = i64::try_from(offset(conn, partition)?).unwrap_or(i64::MAX);
-            conn.prepare_cached(sql)?.execute((partition.id, group, next)).map(drop)
-        };
+        let next = i64::try_from(offset).unwrap_or(i64::MAX);
+        let write = move |conn: &Connection| conn.prepare_cached(sql)?.execute((partition.id, group, next)).map(drop);
         self.0.store.write(write, |()| {}).await
     }
 }
@@ -136,7 +128,7 @@ impl LeaseTable for EventLogs {
     }
 
     async fn begin(&self, topic: &str, shard: &str, group: &str) -> Result<()> {
-        self.store_offset(topic, shard, group, |_, _| Ok(0)).await
+        self.store_offset(topic, shard, group, 0).await
     }
 
     async fn checkpoint(&self, topic: &str, shard: &str, group: &str) -> Result<Option<Checkpoint>> {
@@ -155,14 +147,16 @@ impl LeaseTable for EventLogs {
     async fn set_checkpoint(&self, topic: &str, shard: &str, group: &str, checkpoint: &Checkpoint) -> Result<()> {
         match checkpoint {
             Checkpoint::AtTimestamp(time_ms) => {
-                let time_ms = *time_ms;
-                let offset = move |conn: &Connection, partition: Partition| partition.offset_of_time(conn, time_ms);
-                self.store_offset(topic, shard, group, offset).await
+                let ((_, partition), time_ms) = (self.partition(topic, shard)?, *time_ms);
+                // It may take long to find, and the writer has other work.
+                let find = move |conn: &Connection| partition.offset_of_time(conn, time_ms);
+                let next = self.0.store.read(find).await?;
+                self.store_offset(topic, shard, group, next).await
             }
             Checkpoint::At(sequence) => {
                 let (_, partition) = self.partition(topic, shard)?;
                 let next = LogPlace::of(partition.number, sequence)?.offset + 1;
-                self.store_offset(topic, shard, group, move |_, _| Ok(next)).await
+                self.store_offset(topic, shard, group, next).await
             }
             Checkpoint::ShardEnd => {
                 Err(Error::new(ErrorKind::Invalid, format!("partition {shard} of {topic} has no end")))

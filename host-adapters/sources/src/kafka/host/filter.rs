@@ -34,12 +34,15 @@ mod tests {
     #[test]
     fn a_value_is_compared_as_json_or_as_text() {
         let (by_rank, by_text) = (r#"{"value": {"rank": [0]}}"#, r#"{"value": [{"prefix": "rank"}]}"#);
-        let cases: [(&str, Option<&[u8]>, bool); 7] = [
+        let cases: [(&str, Option<&[u8]>, bool); 9] = [
             (by_rank, Some(br#"{"rank": 0}"#), true),
             (by_rank, Some(br#"{"rank": 1}"#), false),
             (by_rank, Some(b"rank 0"), false),
             (by_rank, Some(b"\xff"), false),
             (by_rank, None, false),
+            // What cannot be compared is handed over.
+            (by_rank, Some(br#"{"rank":0,"\ud800":1}"#), true),
+            (by_rank, Some(br#"{"rank":1,"\ud800":1}"#), true),
             (by_text, Some(b"rank 0"), true),
             (by_text, None, false),
         ];

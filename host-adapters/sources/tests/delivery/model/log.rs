@@ -34,6 +34,8 @@ struct State {
     /// The partitions that were left, and when.
     left: Vec<(u64, u32)>,
     news: bool,
+    /// How often the leases were renewed, other than by holding them.
+    renewals: usize,
     released: bool,
 }
 
@@ -100,6 +102,11 @@ impl ModelLog {
     /// The partitions that were left, and when.
     pub fn left(&self) -> Vec<(u64, u32)> {
         self.lock().left.clone()
+    }
+
+    /// How often the leases were renewed, other than by holding them.
+    pub fn renewals(&self) -> usize {
+        self.lock().renewals
     }
 
     pub fn is_released(&self) -> bool {
@@ -182,6 +189,7 @@ impl LeaseTable for ModelLog {
     }
 
     async fn renew(&self, topic: &str, group: &str) -> Result<Vec<String>> {
+        self.lock().renewals += 1;
         Ok(self.hold(topic, group, &[]).await?.owned)
     }
 
