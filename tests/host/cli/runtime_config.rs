@@ -136,6 +136,10 @@ fn the_readmes_example_is_valid() {
     let example = section.split_once("```toml\n").unwrap().1.split_once("```").unwrap().0;
     let folder = tempfile::tempdir().unwrap();
     let config = write(folder.path(), example);
+    test_servers::certificates::make(folder.path()).unwrap();
+    for (made, named) in [("ca.pem", "kafka-ca.pem"), ("client.pem", "kafka.pem"), ("client.key", "kafka.key")] {
+        std::fs::rename(folder.path().join(made), folder.path().join(named)).unwrap();
+    }
     let output = command()
         .env("SQS_SECRET", "s")
         .env("REDIS_URL", "redis://h")

@@ -7,7 +7,7 @@
 //! - [`Servers`] starts, stops and probes them; its folder holds everything, including state and logs.
 //! - Only a process whose id *and* start time were recorded is ever ended.
 
-mod certificates;
+pub mod certificates;
 mod home;
 mod install;
 mod java_tool;
