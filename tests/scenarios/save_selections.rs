@@ -412,7 +412,7 @@ async fn the_code_of_a_winner_who_has_left_is_not_given_twice_though_nobody_list
     host.remove_entry(CAMPAIGN, &fan).await;
     select(&host, "second", 501).await;
     down(&["deleteEntries"]);
-    host.drained("saveSelectionQueue").await;
+    saved(&host).await;
     let next = told(&host, &best(500)).await;
     assert_eq!((&next[0], &next[2]), (&json!(true), &json!("m")), "{next:?}");
     assert_eq!((given(&host).len(), given(&host).get(&fan)), (500, None));

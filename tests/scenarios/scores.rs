@@ -107,7 +107,9 @@ async fn req_006_all_ranks_are_saved_and_only_rank_0_reaches_the_entry_service()
     unranked.as_object_mut().unwrap().remove("rank");
     handled(&host, &[full.clone(), score("m2", "0A", 1, 7), score("g3", "0A", 0, -1), unranked]).await;
     let saved = ["g3 -1 rejected", "m1 850 verified", "m2 7 verified", "m4 5 verified"];
-    assert_eq!(items(&host, CAMPAIGN).await, saved);
+    // Of a batch, items are written side by side.
+    let are_saved = async || (items(&host, CAMPAIGN).await == saved).then_some(());
+    wait::eventually("all items", are_saved).await;
     let sent = sent(&host);
     assert_eq!(sent.keys().collect::<Vec<_>>(), ["g3", "m1"]);
     assert_eq!((&sent["m1"], &sent["g3"]["verification"]), (&full, &json!("rejected")));
@@ -119,7 +121,8 @@ async fn a_lower_score_changes_nothing_and_a_later_file_replaces_also_with_a_rej
     let host = TestHost::start().await;
     let check = async |records: &[Value], expected: &str, held: &Value| {
         handled(&host, records).await;
-        assert_eq!(items(&host, CAMPAIGN).await, [expected]);
+        let is_saved = async || (items(&host, CAMPAIGN).await == [expected]).then_some(());
+        wait::eventually(expected, is_saved).await;
         assert_eq!(sent(&host).values().collect::<Vec<_>>(), [held]);
     };
     let best = score("m1", "0A", 0, 9);
