@@ -176,8 +176,8 @@ fn prepare_writer(conn: &Connection) -> rusqlite::Result<()> {
     conn.busy_timeout(std::time::Duration::from_secs(5))?;
     conn.set_prepared_statement_cache_capacity(64);
     // WAL with FULL: a commit is acknowledged after its fsync, so an acknowledged write survives a power cut. A
-    // checkpoint every 8,000 pages (32 MB) lets repeated writes of a page meet in the WAL. The cache is 8 MB, as a
-    // reader's (a negative size is in KiB): any lasting load fills it, and it stays full when the load is over. Changes,
+    // checkpoint every 8,000 pages (32 MB) lets repeated writes of a page meet in the WAL. The cache is 8 MB (a
+    // negative size is in KiB): any lasting load fills it, and it stays full when the load is over. Changes,
     // records and messages are appended, so few pages are needed again; one that no longer fits is read from the system's
     // own cache, which is not the host's memory.
     conn.execute_batch(
@@ -202,6 +202,7 @@ pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     conn.busy_timeout(std::time::Duration::from_secs(5))?;
     conn.set_prepared_statement_cache_capacity(32);
-    conn.execute_batch("PRAGMA cache_size = -8000; PRAGMA temp_store = MEMORY;")?;
+    // SQLite empties it whenever another connection has written, so more is seldom of use.
+    conn.execute_batch("PRAGMA cache_size = -2000; PRAGMA temp_store = MEMORY;")?;
     Ok(conn)
 }
