@@ -215,6 +215,16 @@ fn redriven() -> Attribute {
     Attribute::text("redriven", "true")
 }
 
+/// The message that the queue has of a record that was given up and sent back. It is removed from the queue.
+async fn sent_back(backend: &Opened, event: &Event) -> Received {
+    let ids = store_dead_letter(backend, |dead_letters, cause| dead_letters.message(event, cause)).await;
+    let redriver = redriver(backend, &from_queue(), worker(Disposition::Ack));
+    assert_eq!(redriver.redrive(DEAD_LETTERS, &ids).await.unwrap(), [Outcome::Redriven]);
+    let back = receive(backend, QUEUE, 10, 30).await.remove(0);
+    backend.embedded.delete_batch(QUEUE, std::slice::from_ref(&back.receipt)).await.unwrap();
+    back
+}
+
 /// A worker may have to know that a record comes out of order. It is marked once, however often it is sent back, and a
 /// message that has ten attributes already is sent back without the mark.
 #[tokio::test]
@@ -225,12 +235,7 @@ async fn d11_9__a_record_that_is_sent_back_says_so() {
         let attributes: Vec<_> = names.iter().map(|name| (name.as_str(), "own")).collect();
         let mut event = event(&from_queue(), Payload::Json("{}".into()), &attributes);
         for _ in 0..2 {
-            let stored = event.clone();
-            let ids = store_dead_letter(&backend, |dead_letters, cause| dead_letters.message(&stored, cause)).await;
-            let redriver = redriver(&backend, &from_queue(), worker(Disposition::Ack));
-            assert_eq!(redriver.redrive(DEAD_LETTERS, &ids).await.unwrap(), [Outcome::Redriven]);
-            let back = receive(&backend, QUEUE, 10, 30).await.remove(0);
-            backend.embedded.delete_batch(QUEUE, std::slice::from_ref(&back.receipt)).await.unwrap();
+            let back = sent_back(&backend, &event).await;
             assert_eq!((back.body.as_str(), back.attributes.len() <= 10), ("{}", true));
             let marks = back.attributes.iter().filter(|it| **it == redriven()).count();
             assert_eq!(marks, usize::from(marked), "{own} attributes");
@@ -245,12 +250,7 @@ async fn d11_11__a_message_that_is_sent_back_says_when_it_was_sent_first() {
     let backend = open().await;
     let mut event = event(&from_queue(), Payload::Json("{}".into()), &[("own", "own")]);
     for _ in 0..2 {
-        let stored = event.clone();
-        let ids = store_dead_letter(&backend, |dead_letters, cause| dead_letters.message(&stored, cause)).await;
-        let redriver = redriver(&backend, &from_queue(), worker(Disposition::Ack));
-        assert_eq!(redriver.redrive(DEAD_LETTERS, &ids).await.unwrap(), [Outcome::Redriven]);
-        let back = receive(&backend, QUEUE, 10, 30).await.remove(0);
-        backend.embedded.delete_batch(QUEUE, std::slice::from_ref(&back.receipt)).await.unwrap();
+        let back = sent_back(&backend, &event).await;
         let first: Vec<_> = back.attributes.iter().filter(|it| it.name == "sourceTimestamp").collect();
         assert_eq!(first, [&Attribute::text("sourceTimestamp", "5")], "{:?}", back.attributes);
         // The message that failed next.

@@ -54,7 +54,7 @@ impl ClientContext for Context {
 impl ConsumerContext for Context {}
 
 /// What all clients have in common.
-pub(crate) fn base(config: &KafkaConfig, material: &Material) -> ClientConfig {
+fn base(config: &KafkaConfig, material: &Material) -> ClientConfig {
     let mut client = ClientConfig::new();
     client
         .set("bootstrap.servers", &config.brokers)
@@ -66,6 +66,13 @@ pub(crate) fn base(config: &KafkaConfig, material: &Material) -> ClientConfig {
     for (key, pem) in material.pems() {
         client.set(key, pem);
     }
+    client
+}
+
+/// What all clients that read have in common. None stores or commits an offset by itself.
+pub(crate) fn base_of_reader(config: &KafkaConfig, material: &Material, group: &str) -> ClientConfig {
+    let mut client = base(config, material);
+    client.set("group.id", group).set("enable.auto.commit", "false").set("enable.auto.offset.store", "false");
     client
 }
 

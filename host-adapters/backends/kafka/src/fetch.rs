@@ -2,7 +2,7 @@
 //! workers; it joins no group. Each partition has a queue of its own, from which pages are taken. A page that does not begin
 //! where the last one ended has the partition fetched from there: groups at different places in a partition take turns.
 
-use crate::client::{Context, base, fault_of_certificates};
+use crate::client::{Context, base_of_reader, fault_of_certificates};
 use crate::config::KafkaConfig;
 use crate::error::{fault_of_client, is_of_connection, told};
 use crate::read::{id, offset};
@@ -56,12 +56,9 @@ struct Fetched {
 
 impl Fetcher {
     pub(crate) fn new(config: &KafkaConfig, topic: &str, real: String, material: Material) -> Result<Self> {
-        let mut client = base(config, &material);
+        // It joins no group, and librdkafka wants a name.
+        let mut client = base_of_reader(config, &material, "host-adapters-reader");
         client
-            // It joins no group, and librdkafka wants a name.
-            .set("group.id", "host-adapters-reader")
-            .set("enable.auto.commit", "false")
-            .set("enable.auto.offset.store", "false")
             // For offsets that are no longer kept, or are of a topic that was there before under this name.
             .set("auto.offset.reset", "earliest")
             .set("fetch.wait.max.ms", BROKER_WAITS_MS)

@@ -3,7 +3,7 @@
 //! the work on them has ended.
 
 use crate::Kafka;
-use crate::client::{Context, LOOK, base};
+use crate::client::{Context, LOOK, base_of_reader};
 use crate::config::KafkaConfig;
 use crate::error::{fault_of_client, told};
 use crate::membership::{MemberContext, Membership, RENEWAL, list};
@@ -49,12 +49,9 @@ impl Member {
         group: &str,
         material: Material,
     ) -> Result<Self> {
-        let mut client = base(config, &material);
+        let mut client = base_of_reader(config, &material, group);
         client
-            .set("group.id", group)
             .set("partition.assignment.strategy", "cooperative-sticky")
-            .set("enable.auto.commit", "false")
-            .set("enable.auto.offset.store", "false")
             .set("session.timeout.ms", "10000")
             .set("heartbeat.interval.ms", "3000")
             .set("socket.timeout.ms", config.timeout_ms.to_string())

@@ -2,7 +2,7 @@
 //! commits nothing.
 
 use crate::Kafka;
-use crate::client::{Context, base, fault_of_certificates};
+use crate::client::{Context, base_of_reader, fault_of_certificates};
 use crate::config::KafkaConfig;
 use crate::error::{fault_of_client, is_of_connection, told};
 use crate::tls::Material;
@@ -53,11 +53,9 @@ struct Reader {
 impl Reader {
     fn consumer(&self) -> Result<BaseConsumer<Context>> {
         let material = Material::read(&self.config).map_err(|fault| unavailable(fault.message))?;
-        let mut client = base(&self.config, &material);
+        // It joins no group, and librdkafka wants a name.
+        let mut client = base_of_reader(&self.config, &material, "host-adapters-operator");
         client
-            // It joins no group, and librdkafka wants a name.
-            .set("group.id", "host-adapters-operator")
-            .set("enable.auto.commit", "false")
             .set("enable.partition.eof", "true")
             .set("fetch.wait.max.ms", "100")
             // What is fetched beyond the page, at most.
