@@ -336,7 +336,7 @@ mod tests {
         let mut market = document("markets/market-123");
         market["date"]["notified"] = json!("2024-01-10T09:00:00+01:00");
         assert!(formatted(Kind::Market, &market).contains(r#""notified":"2024-01-10T08:00:00.000Z""#));
-        // What is no time is for the schema check to name.
+        // What is not a time is for the schema check to name.
         market["date"]["notified"] = json!(["soon"]);
         assert!(formatted(Kind::Market, &market).contains(r#""notified":["soon"]"#));
     }

@@ -21,7 +21,7 @@ struct Plain<'a> {
 }
 
 /// Lambda's record of a change, as far as filters compare it: `eventName`, `userIdentity`, and in `dynamodb` `Keys` and,
-/// if they are asked for, the images. `None` if the payload is no change.
+/// if they are asked for, the images. `None` if the payload is not a change.
 pub(crate) fn record_of(payload: &Payload, with_images: bool) -> Option<String> {
     let Payload::Json(text) = payload else { return None };
     let change: Plain<'_> = serde_json::from_str(text).ok()?;
