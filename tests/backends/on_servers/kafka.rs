@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
-use test_servers::{Servers, named};
+use test_servers::{Servers, certificates, named};
 use tests::contract::suites::event_log::{EventLogStore, OTHER_TOPIC, PARTITIONS, TOPIC, record};
 use tests::wait;
 use tokio::sync::OnceCell;
@@ -36,8 +36,8 @@ async fn server() -> &'static Server {
     let start = || {
         let servers = Servers::open().unwrap();
         let up = servers.start(&named(&["kafka"]).unwrap(), false).unwrap().remove(0);
-        let plain: u16 = up.endpoint.unwrap().rsplit_once(':').unwrap().1.parse().unwrap();
-        Server { port: plain + 1, certificates: servers.certificates("kafka") }
+        let port = certificates::port(&up.endpoint.unwrap()).unwrap();
+        Server { port, certificates: servers.certificates("kafka") }
     };
     STARTED.get_or_init(|| async { tokio::task::spawn_blocking(start).await.unwrap() }).await
 }

@@ -46,6 +46,16 @@ pub fn make(folder: &Path) -> Result<()> {
     write(folder, LAST, &ours.certificate)
 }
 
+/// The port of a server that wants certificates: the one after that of its endpoint (`files/kafka.properties`).
+///
+/// # Errors
+/// When the endpoint has no port.
+pub fn port(endpoint: &str) -> Result<u16> {
+    let (_, port) = endpoint.rsplit_once(':').with_context(|| format!("{endpoint} has no port"))?;
+    let port: u16 = port.parse().with_context(|| format!("the port of {endpoint}"))?;
+    Ok(port + 1)
+}
+
 /// Signs certificates.
 struct Authority {
     certificate: String,

@@ -12,7 +12,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
-use test_servers::{Servers, named};
+use test_servers::{Servers, certificates, named};
 use tokio::process::Command;
 
 /// The database of Redis that belongs to the demo. It is emptied, because keys of the cache have no prefix.
@@ -43,7 +43,8 @@ pub async fn prepare(options: &Options, folder: &Path) -> Result<Prepared> {
              credentials = {credentials}\n"
         )
     };
-    let (brokers, certificates) = (brokers(&kafka)?, Servers::open()?.certificates("kafka"));
+    let brokers = format!("127.0.0.1:{}", certificates::port(&kafka)?);
+    let certificates = Servers::open()?.certificates("kafka");
     let sections = [
         aws("tables", "dynamodb", &dynamodb),
         aws("queues", "sqs", &elasticmq),
@@ -60,13 +61,6 @@ pub async fn prepare(options: &Options, folder: &Path) -> Result<Prepared> {
     let log = Kafka::connect(&brokers, &certificates, prefix.clone())?;
     let cloud = Cloud::connect(Endpoints { objects: moto, queues: elasticmq, streams: kinesis }, prefix).await?;
     Ok(Prepared { config, cloud, log })
-}
-
-/// Kafka's port that wants certificates, the one after that of its endpoint (`tests/servers/files/kafka.properties`).
-fn brokers(endpoint: &str) -> Result<String> {
-    let (_, port) = endpoint.rsplit_once(':').with_context(|| format!("{endpoint} has no port"))?;
-    let port: u16 = port.parse().with_context(|| format!("the port of {endpoint}"))?;
-    Ok(format!("127.0.0.1:{}", port + 1))
 }
 
 fn event_log(brokers: &str, certificates: &Path, prefix: &str) -> String {

@@ -1,4 +1,5 @@
-//! Checks values by JSON Schemas. It knows the keywords that the project's schemas use, and refuses any other.
+//! Checks values by JSON Schemas, and says what of an entity is published by them. It knows the keywords that the project's
+//! schemas use, and refuses any other.
 
 use super::due::Kind;
 use anyhow::{Context, Result, bail};

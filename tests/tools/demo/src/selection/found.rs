@@ -18,7 +18,8 @@ pub struct Found {
     pub stats: BTreeMap<(String, String), Vec<Stats>>,
     /// By campaign and market, what became of its tasks.
     pub tasks: BTreeMap<(String, String), Task>,
-    /// Whether attempts may have failed that no task counts: the host was restarted, or services fail on purpose.
+    /// Whether attempts may have failed that no task counts: the host was restarted, services fail on purpose, or the run
+    /// is on servers.
     pub disturbed: bool,
     /// What the services report as a violation of their rules.
     pub violations: Vec<String>,

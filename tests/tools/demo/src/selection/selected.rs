@@ -65,7 +65,7 @@ impl Selected {
         let Self { ran, mut found, spoils, undisturbed } = self;
         found.disturbed = !(limited && undisturbed);
         let markets = check::check(contests, items, &found, failures);
-        if limited && undisturbed {
+        if !found.disturbed {
             limit(&ran, failures);
         }
         let injected = spoils.iter().flat_map(Spoils::faults).map(|(fault, kind, subject)| InjectedFault {
