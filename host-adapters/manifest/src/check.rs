@@ -24,10 +24,14 @@ impl Names<'_> {
     /// The queues that one would read: those of dead letters are named by others.
     fn queues_to_read(&self) -> impl Iterator<Item = &String> {
         let of_queues = self.declared.queues.values().filter_map(|queue| queue.dead_letter_queue.clone());
-        let sources = self.components.iter().flat_map(|(id, it)| it.sources.iter().map(move |source| (id, source)));
         let dead: BTreeSet<_> =
-            of_queues.chain(sources.filter_map(|(id, it)| it.source.dead_letter_queue(id))).collect();
+            of_queues.chain(self.sources().filter_map(|(id, it)| it.source.dead_letter_queue(id))).collect();
         self.declared.queues.keys().filter(move |name| !dead.contains(*name))
+    }
+
+    /// All sources, each with the id of its component.
+    fn sources(&self) -> impl Iterator<Item = (&String, &RawSource)> {
+        self.components.iter().flat_map(|(id, it)| it.sources.iter().map(move |source| (id, source)))
     }
 }
 
@@ -107,10 +111,9 @@ fn reads(report: &Report<'_>, names: &Names<'_>, raw: &RawSource) {
 
 /// A source of objects settles what it does not hand over: another that reads its queue would miss that.
 fn shared_queues(report: &Report<'_>, names: &Names<'_>) {
-    let sources = || names.components.iter().flat_map(|(id, it)| it.sources.iter().map(move |source| (id, source)));
-    for (index, (_, source)) in sources().enumerate().filter(|(_, (_, it))| it.source.notified().is_some()) {
+    for (index, (_, source)) in names.sources().enumerate().filter(|(_, (_, it))| it.source.notified().is_some()) {
         let reads = source.source.queue();
-        let other = sources().enumerate().find(|(other, (_, it))| *other != index && it.source.queue() == reads);
+        let other = names.sources().enumerate().find(|(other, (_, it))| *other != index && it.source.queue() == reads);
         if let (Some((_, (id, _))), Some(notification)) = (other, source.source.notified()) {
             let queue = notification.queue;
             let message = format!("\"{queue}\" feeds \"{id}\", too; objects need a queue of their own for each source");
@@ -122,8 +125,7 @@ fn shared_queues(report: &Report<'_>, names: &Names<'_>) {
 /// Two workers in one group would each get a part of the records.
 fn shared_groups(report: &Report<'_>, names: &Names<'_>) {
     let mut readers: BTreeMap<(String, String), &String> = BTreeMap::new();
-    let sources = names.components.iter().flat_map(|(id, it)| it.sources.iter().map(move |source| (id, source)));
-    for (id, source) in sources {
+    for (id, source) in names.sources() {
         let Some(group) = source.source.group(id) else { continue };
         let read = (source.source.name(), group);
         let Some(other) = readers.get(&read).filter(|other| **other != id) else {

@@ -338,6 +338,14 @@ impl LogPlace {
             None => Position::TrimHorizon,
         }
     }
+
+    /// The checkpoint of a group that reads this record next; `None` for the first one, before which nothing is settled.
+    pub fn checkpoint(self) -> Option<Checkpoint> {
+        match self.from_here() {
+            Position::After(sequence) => Some(Checkpoint::At(sequence)),
+            _ => None,
+        }
+    }
 }
 
 impl std::fmt::Display for LogPlace {

@@ -66,7 +66,7 @@ impl RecordFilter {
     }
 
     /// The pattern, if there is one.
-    pub fn pattern(&self) -> Option<&str> {
+    fn pattern(&self) -> Option<&str> {
         self.0.as_ref().map(|compiled| compiled.pattern.as_str())
     }
 

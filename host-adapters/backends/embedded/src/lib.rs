@@ -39,6 +39,10 @@ use store::{Store, Upkeep};
 use tokio::sync::Notify;
 use topic::Topics;
 
+/// Most records of a read of a stream. DynamoDB and Kinesis return more, so that their few reads a second suffice; here a
+/// read costs no round trip, and the pages that are read ahead stay small in every shard.
+const READ_RECORDS: usize = 250;
+
 /// All embedded backends over one file and the folder `objects` beside it; cheap to clone. It implements the traits of [`host_adapters_platform`].
 #[derive(Clone)]
 pub struct Embedded {

@@ -1,10 +1,9 @@
 //! The clients of librdkafka: how they are configured, and the producer that all calls share.
 
 use crate::config::KafkaConfig;
-use crate::error::fault_of_client;
+use crate::error::{fault_of_client, unavailable};
 use crate::tls::{Material, fault_of_connection};
 use host_adapters_platform::Result;
-use host_adapters_records::{Error, ErrorKind};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::{KafkaError, KafkaResult};
@@ -197,7 +196,7 @@ impl Client {
                 }
                 Ok(old)
             }
-            (Err(fault), None) => Err(Error::new(ErrorKind::Unavailable, fault)),
+            (Err(fault), None) => Err(unavailable(fault)),
         }
     }
 }

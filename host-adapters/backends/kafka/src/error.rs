@@ -23,9 +23,19 @@ pub(crate) fn error(topic: &str, failed: &KafkaError) -> Error {
 /// The error of a record or of a request. Where the connection is the cause, `why` says more than Kafka's error does.
 pub(crate) fn told(topic: &str, failed: &KafkaError, why: Option<&str>) -> Error {
     match why.filter(|_| is_of_connection(failed)) {
-        Some(why) => Error::new(ErrorKind::Unavailable, format!("{topic}: {why}")),
+        Some(why) => unavailable(format!("{topic}: {why}")),
         None => error(topic, failed),
     }
+}
+
+/// An outage.
+pub(crate) fn unavailable(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Unavailable, message)
+}
+
+/// The error of a topic that Kafka does not list.
+pub(crate) fn no_topic(topic: &str) -> Error {
+    error(topic, &KafkaError::MetadataFetch(Code::UnknownTopicOrPartition))
 }
 
 /// Why a client could not be made.

@@ -4,11 +4,11 @@
 
 use crate::client::{Context, base_of_reader, fault_of_certificates};
 use crate::config::KafkaConfig;
-use crate::error::{fault_of_client, is_of_connection, told};
+use crate::error::{fault_of_client, is_of_connection, no_topic, told, unavailable};
 use crate::read::{id, offset};
 use crate::tls::Material;
 use host_adapters_platform::{LogEntry, LogPlace, Position, Records, Result, Shard, ShardPage, trimmed};
-use host_adapters_records::{Error, ErrorKind, source_name};
+use host_adapters_records::{Error, source_name};
 use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult};
@@ -83,9 +83,8 @@ impl Fetcher {
         let metadata =
             self.consumer.fetch_metadata(None, self.config.timeout()).map_err(|failed| self.error(&failed))?;
         let found = metadata.topics().iter().find(|topic| topic.name() == self.real);
-        let message = || format!("{}: Kafka has no such topic; `host-adapters provision` makes it", self.topic);
         let mut numbers: Vec<i32> =
-            found.ok_or_else(|| unavailable(message()))?.partitions().iter().map(|partition| partition.id()).collect();
+            found.ok_or_else(|| no_topic(&self.topic))?.partitions().iter().map(|partition| partition.id()).collect();
         numbers.sort_unstable();
         Ok(numbers.into_iter().map(|number| Shard { id: number.to_string(), ..Shard::default() }).collect())
     }
@@ -290,8 +289,4 @@ fn entry(partition: u32, message: &BorrowedMessage<'_>) -> LogEntry {
         headers: headers.map(header).collect(),
         time_ms: message.timestamp().to_millis().map_or(0, offset),
     }
-}
-
-fn unavailable(message: String) -> Error {
-    Error::new(ErrorKind::Unavailable, message)
 }

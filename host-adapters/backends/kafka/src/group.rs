@@ -5,7 +5,7 @@
 use crate::Kafka;
 use crate::client::{Context, LOOK, base_of_reader};
 use crate::config::KafkaConfig;
-use crate::error::{fault_of_client, told};
+use crate::error::{fault_of_client, told, unavailable};
 use crate::membership::{MemberContext, Membership, RENEWAL, list};
 use crate::read::{blocking, id, offset};
 use crate::tls::Material;
@@ -307,9 +307,7 @@ impl LeaseTable for Kafka {
     async fn checkpoint(&self, topic: &str, shard: &str, group: &str) -> Result<Option<Checkpoint>> {
         let (member, number) = (self.member(topic, group).await?, number_of(shard)?);
         let next = blocking(move || member.offsets(&[number])).await?.first().copied();
-        // A group that reads offset 0 next has settled nothing.
-        let last = next.and_then(|next| next.checked_sub(1));
-        Ok(last.map(|offset| Checkpoint::At(LogPlace { partition: number, offset }.to_string())))
+        Ok(next.and_then(|offset| LogPlace { partition: number, offset }.checkpoint()))
     }
 
     async fn set_checkpoint(&self, topic: &str, shard: &str, group: &str, checkpoint: &Checkpoint) -> Result<()> {
@@ -333,8 +331,4 @@ impl LeaseTable for Kafka {
 
 pub(crate) fn number_of(shard: &str) -> Result<u32> {
     shard.parse().map_err(|_| Error::new(ErrorKind::NotFound, format!("`{shard}` is not the number of a partition")))
-}
-
-fn unavailable(message: String) -> Error {
-    Error::new(ErrorKind::Unavailable, message)
 }

@@ -22,6 +22,7 @@ pub use config::KafkaConfig;
 pub use config::KafkaConfig as Config;
 
 use client::{Client, LOOK};
+use error::unavailable;
 use fetch::Fetcher;
 use group::{Member, number_of};
 use host_adapters_platform::names::Names;
@@ -29,7 +30,6 @@ use host_adapters_platform::{
     Declared, EventLogBackend, LogEntry, LogPage, LogPartition, Position, Result, Shard, ShardPage, ShardReader,
 };
 use host_adapters_records::event_log::LogRecord;
-use host_adapters_records::{Error, ErrorKind};
 use read::blocking;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -68,7 +68,7 @@ impl Kafka {
         let material = match &found {
             Some((fetcher, looked)) if looked.elapsed() < LOOK => return Ok(fetcher.clone()),
             Some((fetcher, _)) => Material::read(&self.config).unwrap_or_else(|_| fetcher.material.clone()),
-            None => Material::read(&self.config).map_err(|fault| Error::new(ErrorKind::Unavailable, fault.message))?,
+            None => Material::read(&self.config).map_err(|fault| unavailable(fault.message))?,
         };
         let fetcher = match &found {
             Some((fetcher, _)) if fetcher.material == material => fetcher.clone(),

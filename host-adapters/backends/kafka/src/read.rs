@@ -4,7 +4,7 @@
 use crate::Kafka;
 use crate::client::{Context, base_of_reader, fault_of_certificates};
 use crate::config::KafkaConfig;
-use crate::error::{fault_of_client, is_of_connection, told};
+use crate::error::{fault_of_client, is_of_connection, no_topic, told, unavailable};
 use crate::tls::Material;
 use host_adapters_platform::{LogPage, LogPartition, LoggedRecord, Result};
 use host_adapters_records::{Error, ErrorKind};
@@ -40,7 +40,7 @@ impl Kafka {
 
 /// Runs what blocks on a thread that may.
 pub(crate) async fn blocking<T: Send + 'static>(run: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    let ended = |_| Err(Error::new(ErrorKind::Unavailable, "the client of Kafka ended early"));
+    let ended = |_| Err(unavailable("the client of Kafka ended early"));
     tokio::task::spawn_blocking(run).await.unwrap_or_else(ended)
 }
 
@@ -73,8 +73,7 @@ impl Reader {
     fn count(&self, consumer: &BaseConsumer<Context>) -> Result<u32> {
         let metadata = consumer.fetch_metadata(None, self.config.timeout()).map_err(|failed| self.error(&failed))?;
         let found = metadata.topics().iter().find(|topic| topic.name() == self.real);
-        let message = || format!("{}: Kafka has no such topic; `host-adapters provision` makes it", self.topic);
-        let count = found.ok_or_else(|| unavailable(message()))?.partitions().len();
+        let count = found.ok_or_else(|| no_topic(&self.topic))?.partitions().len();
         Ok(u32::try_from(count).unwrap_or(u32::MAX))
     }
 
@@ -160,8 +159,4 @@ pub(crate) fn id(partition: u32) -> i32 {
 /// Kafka's offset; 0 where it names none.
 pub(crate) fn offset(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
-}
-
-fn unavailable(message: String) -> Error {
-    Error::new(ErrorKind::Unavailable, message)
 }

@@ -2,7 +2,7 @@
 
 use crate::Kafka;
 use crate::client::{Context, base, fault_of_certificates};
-use crate::error::{fault_of_client, is_of_connection, told};
+use crate::error::{fault_of_client, is_of_connection, told, unavailable};
 use crate::read::{blocking, id};
 use crate::tls::Material;
 use host_adapters_platform::{Difference, LogTopicSpec, Result};
@@ -89,7 +89,6 @@ impl Kafka {
     }
 
     fn admin(&self) -> Result<(AdminClient<Context>, Material)> {
-        let unavailable = |fault: String| Error::new(ErrorKind::Unavailable, fault);
         let material = Material::read(&self.config).map_err(|fault| unavailable(fault.message))?;
         let made = base(&self.config, &material).create_with_context(Context::default());
         let admin = made.map_err(|failed: KafkaError| unavailable(fault_of_client(&failed)))?;

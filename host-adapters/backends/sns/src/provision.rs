@@ -7,7 +7,6 @@ use backend_aws::{Aws, error};
 use host_adapters_platform::names::Names;
 use host_adapters_platform::{Difference, Result, SubscriptionSpec, TopicSpec};
 use host_adapters_records::{Error, ErrorKind};
-use host_adapters_settings::Spanned;
 use std::collections::{BTreeSet, HashMap};
 
 /// What SNS calls queues of SQS among the kinds of subscribers.
@@ -52,7 +51,7 @@ impl Subscribed {
     pub async fn probe(&self, topic: &str, spec: &TopicSpec) -> Result<()> {
         let arn = self.sns.arn(topic).await?;
         let subscribed = self.subscriptions(topic, &arn).await?;
-        for Spanned { value: subscription, .. } in &spec.subscriptions.0 {
+        for subscription in spec.subscriptions.iter() {
             let queue = self.queue(&subscription.queue).await?;
             if !subscribed.contains_key(&queue.arn) {
                 let message = format!("the queue {} does not subscribe to {arn}", subscription.queue);
@@ -71,7 +70,7 @@ impl Subscribed {
         let arn = self.sns.arn(topic).await?;
         let subscribed = self.subscriptions(topic, &arn).await?;
         let mut differences = Vec::new();
-        for Spanned { value: declared, .. } in &spec.subscriptions.0 {
+        for declared in spec.subscriptions.iter() {
             let queue = match self.queue(&declared.queue).await {
                 Err(error) if error.kind == ErrorKind::NotFound => {
                     differences.push(missing(&declared.queue, &arn, "is not there"));
@@ -107,7 +106,7 @@ impl Subscribed {
         let made = self.sns.client.create_topic().name(&real).send().await.map_err(|failed| refusal(&real, &failed))?;
         let arn = made.topic_arn.unwrap_or_default();
         let subscribed = self.subscriptions(topic, &arn).await?;
-        for Spanned { value: declared, .. } in &spec.subscriptions.0 {
+        for declared in spec.subscriptions.iter() {
             let queue = self.queue(&declared.queue).await?;
             self.let_send(&declared.queue, &queue, &arn).await?;
             match subscribed.get(&queue.arn) {

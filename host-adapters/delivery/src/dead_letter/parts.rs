@@ -58,12 +58,13 @@ impl DeadLetter {
     /// The dead letter of a group of [`by_dead_letter`]. If parts are missing, it is the first one that is there.
     pub fn joined(mut group: Vec<Self>) -> Option<Self> {
         let messages = group.iter().map(|part| part.summary.id.clone()).collect();
-        let is_whole = is_whole(&group);
+        let is_in_parts = group.first().is_some_and(|first| first.summary.part.is_some());
+        let is_whole = is_in_parts && is_whole(&group);
         group.dedup_by_key(|part| number(part));
         let bodies = group.iter().map(|part| part.body.as_str());
         let body = if is_whole { payload::rejoined(bodies) } else { None };
         let first = group.into_iter().next()?;
-        Some(match body.filter(|_| first.summary.part.is_some()) {
+        Some(match body {
             Some(body) => Self { summary: Summary { part: None, ..first.summary }, body, messages, ..first },
             None => first,
         })

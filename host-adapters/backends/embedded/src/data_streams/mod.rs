@@ -8,7 +8,7 @@ mod shards;
 mod tests;
 
 use crate::wake::Wake;
-use crate::{Embedded, sequence};
+use crate::{Embedded, READ_RECORDS, sequence};
 use host_adapters_platform::data_streams::check_record;
 use host_adapters_platform::{
     Checkpoint, DataStreamBackend, DataStreamSpec, LeaseTable, Position, Result, Shard, ShardPage, ShardReader,
@@ -22,9 +22,6 @@ use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// Most records of a read. DynamoDB and Kinesis return more, so that their few reads a second suffice; here a read costs
-/// no round trip, and the pages that are read ahead stay small in every shard.
-const READ_RECORDS: usize = 250;
 /// Most records that one job of the writer puts, so that thousands do not delay other jobs.
 const RECORDS_PER_JOB: usize = 256;
 

@@ -72,7 +72,7 @@ impl ShardReader<LogEntry> for EventLogs {
                 Begin::AtTime(time_ms) => partition.offset_of_time(conn, time_ms)?,
                 Begin::At(offset) => offset,
             };
-            Ok((from, bounds, partition.page(conn, Some(from), limit)?))
+            Ok((from, bounds, partition.page_within(conn, bounds, from, limit)?))
         };
         let (from, bounds, page) = self.0.store.read(read).await?;
         // Offsets have no gaps.
@@ -139,9 +139,7 @@ impl LeaseTable for EventLogs {
             select.query_row((partition.id, group), |row| row.get::<_, i64>(0)).optional()
         };
         let next = self.0.store.read(read).await?.and_then(|next| u64::try_from(next).ok());
-        // A group that reads offset 0 next has settled nothing.
-        let last = next.and_then(|next| next.checked_sub(1));
-        Ok(last.map(|offset| Checkpoint::At(LogPlace { partition: partition.number, offset }.to_string())))
+        Ok(next.and_then(|offset| LogPlace { partition: partition.number, offset }.checkpoint()))
     }
 
     async fn set_checkpoint(&self, topic: &str, shard: &str, group: &str, checkpoint: &Checkpoint) -> Result<()> {

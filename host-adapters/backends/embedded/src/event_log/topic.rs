@@ -140,7 +140,18 @@ impl Partition {
     /// Reads records from an offset, or from the first one.
     pub(super) fn page(self, conn: &Connection, from: Option<u64>, limit: usize) -> rusqlite::Result<LogPage> {
         let bounds = self.bounds(conn)?;
-        let from = from.unwrap_or(bounds.first).max(bounds.first);
+        self.page_within(conn, bounds, from.unwrap_or(bounds.first), limit)
+    }
+
+    /// Reads records from an offset of this partition, which has these bounds.
+    pub(super) fn page_within(
+        self,
+        conn: &Connection,
+        bounds: LogPartition,
+        from: u64,
+        limit: usize,
+    ) -> rusqlite::Result<LogPage> {
+        let from = from.max(bounds.first);
         let begin = i64::try_from(from).unwrap_or(i64::MAX).min(last_of(0));
         let most = i64::try_from(limit).unwrap_or(i64::MAX);
         let sql = "SELECT id, time_ms, key, value, headers FROM log_records

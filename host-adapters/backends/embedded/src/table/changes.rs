@@ -2,7 +2,7 @@
 
 use super::Table;
 use super::stream::{Shard as Part, Stream};
-use crate::{Embedded, sequence};
+use crate::{Embedded, READ_RECORDS, sequence};
 use host_adapters_platform::limits::invalid;
 use host_adapters_platform::{
     Change, Checkpoint, LeaseTable, Position, Records, Result, Shard, ShardPage, ShardReader,
@@ -13,9 +13,6 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Most records of a read. DynamoDB and Kinesis return more, so that their few reads a second suffice; here a read costs
-/// no round trip, and the pages that are read ahead stay small in every shard.
-const READ_RECORDS: usize = 250;
 /// The number of bytes after which a read ends, as in DynamoDB.
 const READ_BYTES: usize = 1024 * 1024;
 

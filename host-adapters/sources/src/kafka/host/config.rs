@@ -35,14 +35,6 @@ impl KafkaSourceConfig {
     pub fn new(topic: &str) -> Self {
         Self { topic: topic.to_owned(), ..Self::default() }
     }
-
-    /// The same with a filter.
-    ///
-    /// # Errors
-    /// The fault of the pattern.
-    pub fn filtered(self, pattern: &str) -> Result<Self, String> {
-        Ok(Self { filter: RecordFilter::compile(pattern, COMPARED)?, ..self })
-    }
 }
 
 impl SourceSettings for KafkaSourceConfig {

@@ -235,8 +235,7 @@ impl LeaseTable for ModelLog {
 
     async fn checkpoint(&self, _topic: &str, shard: &str, group: &str) -> Result<Option<Checkpoint>> {
         let partition = number(shard);
-        let last = self.offset(group, partition).and_then(|next| next.checked_sub(1));
-        Ok(last.map(|offset| Checkpoint::At(LogPlace { partition, offset }.to_string())))
+        Ok(self.offset(group, partition).and_then(|offset| LogPlace { partition, offset }.checkpoint()))
     }
 
     async fn set_checkpoint(&self, _topic: &str, shard: &str, group: &str, checkpoint: &Checkpoint) -> Result<()> {
