@@ -53,7 +53,7 @@ impl ClientContext for Context {
 impl ConsumerContext for Context {}
 
 /// What all clients have in common.
-fn base(config: &KafkaConfig, material: &Material) -> ClientConfig {
+pub(crate) fn base(config: &KafkaConfig, material: &Material) -> ClientConfig {
     let mut client = ClientConfig::new();
     client
         .set("bootstrap.servers", &config.brokers)
